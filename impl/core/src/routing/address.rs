@@ -1,0 +1,235 @@
+//! An address: a transport type and an opaque name.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+use core::hash::{Hash, Hasher};
+use core::str::FromStr;
+
+use crate::env::{Entropy, Purpose};
+use crate::error::{Error, Result};
+use crate::wire::cbor::{self, Reader};
+
+use super::Limits;
+
+/// The kind of place an address names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransportType(pub u8);
+
+impl TransportType {
+    /// A worker of this node.
+    pub const LOCAL: Self = Self(0);
+    /// A TCP peer; the value is `host:port`.
+    pub const TCP: Self = Self(1);
+    /// A UDP peer; the value is `host:port`.
+    pub const UDP: Self = Self(2);
+    /// A WebSocket peer; the value is `host:port`.
+    pub const WEBSOCKET: Self = Self(3);
+    /// A Bluetooth Low Energy peer.
+    pub const BLE: Self = Self(4);
+    /// A Unix domain socket; the value is a path.
+    pub const UDS: Self = Self(5);
+}
+
+/// An address that borrows its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressRef<'a> {
+    /// What kind of place it names.
+    pub transport: TransportType,
+    /// The name, opaque bytes that are text in practice.
+    pub value: &'a [u8],
+}
+
+impl<'a> AddressRef<'a> {
+    /// A local worker's address.
+    pub const fn local(value: &'a [u8]) -> Self {
+        Self { transport: TransportType::LOCAL, value }
+    }
+
+    /// How many bytes [`encode`](Self::encode) writes.
+    pub const fn encoded_len(&self) -> usize {
+        let head = 1usize.saturating_add(cbor::head_len(self.transport.0 as u64));
+        head.saturating_add(cbor::head_len(self.value.len() as u64)).saturating_add(self.value.len())
+    }
+
+    /// Appends the CBOR form `[type, value]`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut encoder = cbor::Encoder::new(out);
+        // Writing to a `Vec` cannot fail.
+        let _ = encoder.array(2).and_then(|e| e.u8(self.transport.0)).and_then(|e| e.bytes(self.value));
+    }
+
+    /// Reads the CBOR form.
+    pub(crate) fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self> {
+        reader.array_of(2)?;
+        let transport = u8::try_from(reader.uint()?)
+            .map_err(|_| Error::malformed("RTE-1", "a transport type is larger than 255"))?;
+        let value = reader.bytes(usize::MAX)?;
+        if value.len() > usize::from(limits.address) {
+            return Err(Error::limit("RTE-2", "an address is longer than the limit"));
+        }
+        Ok(Self { transport: TransportType(transport), value })
+    }
+
+    /// Whether it names a worker of this node.
+    pub fn is_local(&self) -> bool {
+        self.transport == TransportType::LOCAL
+    }
+
+    /// An owned copy.
+    pub fn to_owned(&self) -> Address {
+        Address::new(self.transport, self.value)
+    }
+}
+
+impl fmt::Display for AddressRef<'_> {
+    /// `<type>#<value>`; bytes that are not printable text are written as `\xNN`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#", self.transport.0)?;
+        for chunk in self.value.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if c.is_control() || c == '\\' { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AddressRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The longest value that is stored without an allocation: random addresses are 32 bytes.
+const INLINE: usize = 37;
+
+#[derive(Clone)]
+enum Repr {
+    Inline { transport: TransportType, len: u8, bytes: [u8; INLINE] },
+    Heap { transport: TransportType, bytes: Box<[u8]> },
+}
+
+/// An owned address, 40 bytes large. Values of up to 37 bytes allocate nothing.
+#[derive(Clone)]
+pub struct Address(Repr);
+
+impl Address {
+    /// An address of any kind.
+    pub fn new(transport: TransportType, value: &[u8]) -> Self {
+        let mut bytes = [0; INLINE];
+        Self(match (bytes.get_mut(..value.len()), u8::try_from(value.len())) {
+            (Some(room), Ok(len)) => {
+                room.copy_from_slice(value);
+                Repr::Inline { transport, len, bytes }
+            }
+            _ => Repr::Heap { transport, bytes: value.into() },
+        })
+    }
+
+    /// The address of a local worker.
+    pub fn local(value: &str) -> Self {
+        Self::new(TransportType::LOCAL, value.as_bytes())
+    }
+
+    /// A random local address: 16 random bytes as 32 lower-case hex digits.
+    pub fn random(entropy: &mut dyn Entropy) -> Self {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let random = entropy.array::<16>(Purpose::Address);
+        let nibbles = random.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let mut value = [0; 32];
+        for (digit, nibble) in value.iter_mut().zip(nibbles) {
+            *digit = DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        }
+        Self::new(TransportType::LOCAL, &value)
+    }
+
+    /// The borrowed form.
+    pub fn as_ref(&self) -> AddressRef<'_> {
+        match &self.0 {
+            Repr::Inline { transport, len, bytes } => {
+                AddressRef { transport: *transport, value: bytes.get(..usize::from(*len)).unwrap_or_default() }
+            }
+            Repr::Heap { transport, bytes } => AddressRef { transport: *transport, value: bytes },
+        }
+    }
+}
+
+impl From<AddressRef<'_>> for Address {
+    fn from(address: AddressRef<'_>) -> Self {
+        address.to_owned()
+    }
+}
+
+impl From<&str> for Address {
+    /// The local address of that name; text is taken as it is. To parse `1#host:port`, use [`str::parse`].
+    fn from(value: &str) -> Self {
+        Self::local(value)
+    }
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    /// Parses `<type>#<value>`, or `<value>` alone for a local address.
+    fn from_str(text: &str) -> Result<Self> {
+        const TYPE: Error =
+            Error::malformed("RTE-6", "an address starts with a transport type from 0 to 255 and '#', or has no '#'");
+        let mut parts = text.split('#');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(value), None, _) => Ok(Self::local(value)),
+            (Some(transport), Some(value), None) => {
+                Ok(Self::new(TransportType(transport.parse().map_err(|_| TYPE)?), value.as_bytes()))
+            }
+            _ => Err(Error::malformed("RTE-6", "an address has more than one '#'")),
+        }
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for Address {}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.as_ref().cmp(&other.as_ref())
+    }
+}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_ref().hash(state);
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        alloc::format!("{address}")
+    }
+}
