@@ -1,5 +1,11 @@
 //! Keys and what is done with them. Spec: "Vaults and suites".
 
+mod signing;
+mod software;
+
+pub use signing::sha256;
+pub use software::{SigningKind, SoftwareVault};
+
 use core::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
