@@ -1,40 +1,26 @@
 //! Identities and purpose keys. Spec: "Identities" and "Purpose keys".
+//!
+//! An [`Identity`] is a verified history of key changes; a [`PurposeKeyAttestation`] is what its key says
+//! of another key; a [`Presentation`] is both, as they travel in a handshake. What has been verified has
+//! a type of its own ([`Identity`], [`Attested`], [`Presented`]) that cannot be had otherwise.
 
-use core::fmt;
+mod attestation;
+mod change;
+mod draft;
+mod envelope;
+mod history;
+mod identifier;
+mod limits;
+mod presentation;
+mod store;
 
-use alloc::vec::Vec;
-
-/// An identity's name for ever: the SHA-256 of its first change.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identifier(pub [u8; 32]);
-
-impl fmt::Display for Identifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("I")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Identifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A question to the store of known change histories.
-#[derive(Debug, Clone)]
-pub enum StoreRequest {
-    /// Which history is known of this identity?
-    Load(Identifier),
-    /// Keep this history, in place of an older one.
-    Store(Identifier, Vec<u8>),
-}
-
-/// The store's answer.
-#[derive(Debug, Clone)]
-pub enum StoreAnswer {
-    /// The encoded history, if one is known.
-    Loaded(Option<Vec<u8>>),
-    /// It is kept.
-    Stored,
-}
+pub use attestation::{
+    AttestationDraft, Attested, CLOCK_SKEW, PURPOSE_KEY_VALIDITY, PurposeKey, PurposeKeyAttestation,
+};
+pub use change::{Change, ChangeData};
+pub use draft::{Drafted, IDENTITY_KEY_VALIDITY, IdentityDraft, NewKey};
+pub use history::{Comparison, Identity};
+pub use identifier::{ChangeHash, Identifier};
+pub use limits::{HistoryLimits, PresentationLimits};
+pub use presentation::{Presentation, Presented, PresentedCredential};
+pub use store::{Admission, MemoryStore, StoreAnswer, StoreRequest, admit};

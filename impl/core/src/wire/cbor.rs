@@ -54,6 +54,11 @@ impl<'a> Reader<'a> {
         self.decoder.position()
     }
 
+    /// The bytes that were read since the reader stood at offset `start`.
+    pub fn since(&self, start: usize) -> &'a [u8] {
+        self.decoder.input().get(start..self.position()).unwrap_or_default()
+    }
+
     /// Whether all bytes are read.
     pub fn is_at_end(&self) -> bool {
         self.position() >= self.decoder.input().len()
