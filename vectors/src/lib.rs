@@ -20,8 +20,10 @@
 
 mod bytes;
 pub mod captures;
+mod published;
 mod report;
 mod suite;
+mod wycheproof;
 
 pub use bytes::Hex;
 pub use report::{Failure, NotYet, Options, Progress, Row};

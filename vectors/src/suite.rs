@@ -1,7 +1,7 @@
 //! The list of everything that can be checked.
 
-use crate::captures;
 use crate::report::{Options, Progress, Row};
+use crate::{captures, published, wycheproof};
 
 /// Data of one source that is checked together.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,36 @@ impl Section {
 
 /// All sections, in the order of the report.
 pub fn sections() -> &'static [Section] {
-    &[Section {
-        source: "ockam",
-        name: "captures",
-        about: "sessions recorded from production, replayed in both roles",
-        check: captures::embedded,
-    }]
+    &[
+        Section {
+            source: "wycheproof",
+            name: "x25519",
+            about: "Diffie-Hellman, all-zero results refused",
+            check: wycheproof::x25519,
+        },
+        Section {
+            source: "wycheproof",
+            name: "ed25519",
+            about: "strict verification of signatures",
+            check: wycheproof::ed25519,
+        },
+        Section {
+            source: "wycheproof",
+            name: "ecdsa-p256",
+            about: "verification of signatures, a high S accepted",
+            check: wycheproof::ecdsa_p256,
+        },
+        Section {
+            source: "ockam",
+            name: "published",
+            about: "what production's projects publish, and what was derived from them",
+            check: published::section,
+        },
+        Section {
+            source: "ockam",
+            name: "captures",
+            about: "sessions recorded from production, replayed in both roles",
+            check: captures::embedded,
+        },
+    ]
 }

@@ -20,7 +20,6 @@ NOISE_FILES = ["cacophony", "snow", "snow-extended"]
 WYCHEPROOF_FILES = [
     "aes_gcm",
     "chacha20_poly1305",
-    "ecdsa_secp256r1_sha256",
     "ecdsa_secp256r1_sha256_p1363",
     "ed25519",
     "hkdf_sha256",

@@ -77,8 +77,6 @@ pub(crate) struct Attestation {
     pub(crate) identifier: Option<String>,
     #[serde(default)]
     pub(crate) identity: String,
-    #[serde(default)]
-    pub(crate) purpose: String,
     #[serde(rename = "signed_data_hex")]
     pub(crate) signed_data: Option<Hex>,
     #[serde(rename = "x25519_public_hex")]
@@ -95,13 +93,6 @@ pub(crate) struct Credential {
     pub(crate) credential_and_purpose_key: Hex,
     #[serde(rename = "credential_signed_data_hex")]
     pub(crate) signed_data: Option<Hex>,
-    pub(crate) subject: Option<String>,
-    pub(crate) issuer: Option<String>,
-    pub(crate) created_at: Option<u64>,
-    pub(crate) expires_at: Option<u64>,
-    pub(crate) schema: Option<u64>,
-    #[serde(default, rename = "attributes_hex")]
-    pub(crate) attributes: Vec<(Hex, Hex)>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

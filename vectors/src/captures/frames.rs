@@ -46,7 +46,7 @@ fn same_route(what: &str, ours: RouteRef<'_>, theirs: &[String]) -> Check {
 }
 
 /// Decodes the message inside a frame.
-pub(super) fn decode(body: &[u8]) -> Result<Message, String> {
+pub(crate) fn decode(body: &[u8]) -> Result<Message, String> {
     let mut message = Message::raw(body.to_vec(), 0);
     let count = body.first().map_or(0, |head| head & 0x1f);
     message
@@ -61,11 +61,18 @@ pub(super) fn decode(body: &[u8]) -> Result<Message, String> {
 }
 
 /// Encodes a message as a frame.
-pub(super) fn encode(message: &Message) -> Vec<u8> {
+pub(crate) fn encode(message: &Message) -> Vec<u8> {
     let mut message = message.clone();
     let head = if message.tracing().is_some() { 0x84 } else { 0x83 };
     message.fold(&[head], Tail::Tracing);
     let mut frame = (message.payload().len() as u32).to_be_bytes().to_vec();
     frame.extend_from_slice(message.payload());
     frame
+}
+
+/// Encodes a message as a channel's plaintext: a payload, without padding.
+pub(crate) fn encode_plaintext(message: &Message) -> Vec<u8> {
+    let mut message = message.clone();
+    message.fold(&[0x82, 0x82, 0x00, 0x81, 0x83], Tail::Bytes(&[0x40]));
+    message.payload().to_vec()
 }

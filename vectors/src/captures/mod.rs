@@ -5,8 +5,10 @@
 
 mod format;
 mod frames;
+mod identities;
 
 pub use format::Recording;
+pub(crate) use frames::{encode as encode_frame, encode_plaintext};
 
 use crate::report::{Options, Progress, Row};
 
@@ -22,5 +24,10 @@ pub(crate) fn embedded(_options: &Options, progress: &mut dyn FnMut(Progress)) -
 
 /// Checks everything in a recording. `source` names it in the rows.
 pub fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
-    vec![frames::check(source, recording, progress)]
+    vec![
+        frames::check(source, recording, progress),
+        identities::identities(source, recording, progress),
+        identities::attestations(source, recording, progress),
+        identities::credentials(source, recording, progress),
+    ]
 }

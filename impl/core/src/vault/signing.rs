@@ -43,18 +43,26 @@ impl VerifyingKey {
         }
     }
 
-    /// Checks that the holder of this key signed `hash`.
+    /// Checks that the holder of this key signed `hash`, which is all that is ever signed.
     ///
     /// # Errors
     /// `VLT-21` when key and signature are of different kinds, `VLT-22` or `VLT-24` when the signature
     /// is wrong, and those of [`validate`](Self::validate).
     pub fn verify(&self, hash: &[u8; 32], signature: &Signature) -> Result<()> {
+        self.verify_message(hash, signature)
+    }
+
+    /// [`verify`](Self::verify) for a message of any length, as vectors that others made have them.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub fn verify_message(&self, message: &[u8], signature: &Signature) -> Result<()> {
         match (self, signature) {
             (VerifyingKey::Ed25519(key), Signature::Ed25519(signature)) => {
                 //= spec/src/vaults.md#vlt-22
                 //# A verifier MUST refuse an Ed25519 signature whose S is not below the order of the group, or whose R is not the canonical encoding of a point of large order.
                 ed25519(key)?
-                    .verify_strict(hash, &ed25519_dalek::Signature::from_bytes(signature))
+                    .verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
                     .map_err(|_| Error::misbehaved("VLT-22", "an Ed25519 signature does not verify"))
             }
             (VerifyingKey::P256(key), Signature::P256(signature)) => {
@@ -64,7 +72,7 @@ impl VerifyingKey {
                 //# An ECDSA P-256 signature MUST be made and verified over the SHA-256 of the 32-byte hash.
                 //= spec/src/vaults.md#vlt-25
                 //# A verifier MUST accept an ECDSA P-256 signature whether its s is in the lower or in the upper half.
-                p256_key(key)?.verify(hash, &signature).map_err(|_| wrong)
+                p256_key(key)?.verify(message, &signature).map_err(|_| wrong)
             }
             //= spec/src/vaults.md#vlt-21
             //# A verifier MUST refuse a signature whose kind is not the kind of the key.

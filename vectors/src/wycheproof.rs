@@ -1,0 +1,164 @@
+//! Wycheproof's vectors against the vault. Each case respects its verdict: *valid* must work, *invalid* must be
+//! refused, *acceptable* means what the specification says about it.
+
+use serde::Deserialize;
+
+use razor::vault::{KeyHandle, PublicKey, Signature, SoftwareVault, VerifyingKey};
+
+use crate::bytes::Hex;
+use crate::report::{Check, Options, Progress, Row, Tally, ensure, equal};
+
+const SOURCE: &str = "wycheproof";
+
+#[derive(Debug, Deserialize)]
+struct File<G> {
+    #[serde(rename = "testGroups")]
+    groups: Vec<G>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Valid,
+    Acceptable,
+    Invalid,
+}
+
+fn parse<G: for<'de> Deserialize<'de>>(json: &str) -> Result<Vec<G>, String> {
+    serde_json::from_str::<File<G>>(json).map(|file| file.groups).map_err(|e| format!("the file does not parse: {e}"))
+}
+
+/// Runs `check` on each case of a file; `Ok(None)` counts it as checked, `Ok(Some(reason))` as one that
+/// does not exist in this protocol.
+fn run<G, T>(
+    name: &str,
+    json: &str,
+    progress: &mut dyn FnMut(Progress),
+    cases: impl Fn(&G) -> &[T],
+    mut check: impl FnMut(&G, &T) -> (u64, Result<Option<&'static str>, String>),
+) -> Vec<Row>
+where
+    G: for<'de> Deserialize<'de>,
+{
+    let groups: Vec<G> = match parse(json) {
+        Ok(groups) => groups,
+        Err(sentence) => return vec![Row::broken(SOURCE, name, sentence)],
+    };
+    let mut tally = Tally::new(SOURCE, name, groups.iter().map(|group| cases(group).len()).sum(), progress);
+    for group in &groups {
+        for case in cases(group) {
+            let (id, result) = check(group, case);
+            match result {
+                Ok(None) => tally.check(format!("tcId {id}"), Ok(())),
+                Ok(Some(reason)) => tally.not_yet(reason),
+                Err(sentence) => tally.check(format!("tcId {id}"), Err(sentence)),
+            }
+        }
+    }
+    vec![tally.finish()]
+}
+
+#[derive(Debug, Deserialize)]
+struct DhGroup {
+    tests: Vec<Dh>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dh {
+    tc_id: u64,
+    public: Hex,
+    private: Hex,
+    shared: Hex,
+    result: Verdict,
+}
+
+pub(crate) fn x25519(_: &Options, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
+    const JSON: &str = include_str!("../third-party/wycheproof/x25519_test.json");
+    run(
+        "X25519",
+        JSON,
+        progress,
+        |group: &DhGroup| &group.tests,
+        |_, case: &Dh| (case.tc_id, diffie_hellman(case).map(|()| None)),
+    )
+}
+
+fn diffie_hellman(case: &Dh) -> Check {
+    let mut vault = SoftwareVault::new();
+    let own = vault.import_static_key(&case.private.array()?);
+    let result = vault.static_dh(&KeyHandle::of(&own.0), &PublicKey(case.public.array()?));
+    let all_zero = case.shared.iter().all(|byte| *byte == 0);
+    match (case.result, result) {
+        (Verdict::Acceptable, Err(_)) if all_zero => Ok(()),
+        (_, Ok(_)) if all_zero => Err("a shared secret of zeros is handed out".into()),
+        (Verdict::Valid | Verdict::Acceptable, Ok(shared)) => equal("the shared secret", &shared.0, &case.shared),
+        (Verdict::Invalid, Ok(_)) => Err("an invalid case is accepted".into()),
+        (Verdict::Invalid, Err(_)) => Ok(()),
+        (_, Err(error)) => Err(format!("a good case is refused: {error}")),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignatureGroup {
+    public_key: Key,
+    tests: Vec<Signed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Key {
+    pk: Option<Hex>,
+    uncompressed: Option<Hex>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed {
+    tc_id: u64,
+    msg: Hex,
+    sig: Hex,
+    result: Verdict,
+}
+
+pub(crate) fn ed25519(_: &Options, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
+    const JSON: &str = include_str!("../third-party/wycheproof/ed25519_test.json");
+    signatures("Ed25519", JSON, progress, |key, sig| {
+        Ok((VerifyingKey::Ed25519(key.array()?), Signature::Ed25519(sig.array()?)))
+    })
+}
+
+pub(crate) fn ecdsa_p256(_: &Options, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
+    const JSON: &str = include_str!("../third-party/wycheproof/ecdsa_secp256r1_sha256_p1363_test.json");
+    signatures("ECDSA P-256", JSON, progress, |key, sig| {
+        Ok((VerifyingKey::P256(key.array()?), Signature::P256(sig.array()?)))
+    })
+}
+
+fn signatures(
+    name: &str,
+    json: &str,
+    progress: &mut dyn FnMut(Progress),
+    types: impl Fn(&Hex, &Hex) -> Result<(VerifyingKey, Signature), String>,
+) -> Vec<Row> {
+    run(
+        name,
+        json,
+        progress,
+        |group: &SignatureGroup| &group.tests,
+        |group, case: &Signed| {
+            let key = group.public_key.pk.as_ref().or(group.public_key.uncompressed.as_ref());
+            let accepted = key
+                .ok_or_else(|| "the group has no key".to_owned())
+                .and_then(|key| types(key, &case.sig))
+                .and_then(|(key, sig)| key.verify_message(&case.msg, &sig).map_err(|e| e.to_string()));
+            let verdict = match (case.result, accepted) {
+                (Verdict::Valid, Ok(())) | (Verdict::Invalid, Err(_)) => Ok(()),
+                (Verdict::Valid, Err(e)) => Err(format!("a valid signature is refused: {e}")),
+                (Verdict::Invalid, Ok(())) => Err("an invalid signature is accepted".into()),
+                (Verdict::Acceptable, _) => Err("the specification says nothing about this case".into()),
+            };
+            (case.tc_id, verdict.map(|()| None))
+        },
+    )
+}

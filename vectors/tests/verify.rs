@@ -1,0 +1,38 @@
+//! Everything in the crate holds, and nothing is skipped without a reason.
+
+use razor_vectors::{Options, Row, sections};
+
+fn rows(selector: &str) -> Vec<Row> {
+    let options = Options { quick: true, ..Options::default() };
+    let rows: Vec<Row> =
+        sections().iter().filter(|s| s.selected_by(selector)).flat_map(|s| s.run(&options, &mut |_| {})).collect();
+    assert!(!rows.is_empty(), "{selector} selects something");
+    rows
+}
+
+fn holds(selector: &str) -> Vec<Row> {
+    let rows = rows(selector);
+    for row in &rows {
+        println!("{} / {}: {} checked, {:?}", row.source, row.group, row.checked, row.not_yet);
+        assert!(row.holds(), "{} / {}: {:#?}", row.source, row.group, row.failed);
+    }
+    rows
+}
+
+#[test]
+fn wycheproof_holds() {
+    let rows = holds("wycheproof");
+    for (group, cases) in [("X25519", 518), ("Ed25519", 151), ("ECDSA P-256", 262)] {
+        let row = rows.iter().find(|row| row.group == group).expect("a row for each file");
+        assert_eq!((row.checked, row.not_yet_count()), (cases, 0), "{group}");
+    }
+}
+
+#[test]
+fn every_published_entry_is_checked_or_waits_for_a_named_chapter() {
+    let rows = holds("ockam/published");
+    for (group, entries) in [("published", 67), ("derived", 13), ("recorded", 6), ("codec examples", 39)] {
+        let row = rows.iter().find(|row| row.group == group).expect("a row for each group");
+        assert!(row.checked + row.not_yet_count() >= entries, "{group}: {} + {}", row.checked, row.not_yet_count());
+    }
+}
