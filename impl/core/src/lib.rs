@@ -18,6 +18,8 @@ extern crate alloc;
 
 pub mod env;
 pub mod error;
+#[cfg(any(test, feature = "arbitrary"))]
+pub mod fuzzing;
 pub mod identity;
 pub mod machine;
 pub mod node;
