@@ -125,3 +125,25 @@ pub trait Machine {
     /// The most that [`provisional`](Machine::provisional) ever says.
     fn provisional_limit(&self) -> usize;
 }
+
+/// One row of a machine's transition table.
+///
+/// Each machine with states has `pub fn transitions() -> &'static [Transition]` next to the code that
+/// moves between them, and a test that every move it makes is in the table. The state diagrams of the
+/// specification are drawn from these tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// The state before; `"[*]"` is not being there yet.
+    pub from: &'static str,
+    /// What happens, and what is sent if anything: `"message 2 / send message 3"`.
+    pub event: &'static str,
+    /// The state after; `"[*]"` is being gone.
+    pub to: &'static str,
+}
+
+impl Transition {
+    /// A row.
+    pub const fn new(from: &'static str, event: &'static str, to: &'static str) -> Self {
+        Self { from, event, to }
+    }
+}

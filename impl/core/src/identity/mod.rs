@@ -24,6 +24,3 @@ pub use identifier::{ChangeHash, Identifier};
 pub use limits::{HistoryLimits, PresentationLimits};
 pub use presentation::{Presentation, Presented, PresentedCredential};
 pub use store::{Admission, MemoryStore, StoreAnswer, StoreRequest, admit};
-
-#[cfg(test)]
-mod tests;

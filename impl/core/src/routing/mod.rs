@@ -1,8 +1,6 @@
 //! Addresses, routes and the message that travels along them. Spec: "Routing".
 
 mod address;
-#[cfg(any(test, feature = "arbitrary"))]
-mod arbitrary;
 mod message;
 mod route;
 

@@ -72,6 +72,3 @@ impl fmt::Debug for Answer {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;
