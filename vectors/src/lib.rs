@@ -20,6 +20,7 @@
 
 mod bytes;
 pub mod captures;
+pub mod own;
 mod published;
 mod report;
 mod suite;

@@ -1,7 +1,7 @@
 //! The list of everything that can be checked.
 
 use crate::report::{Options, Progress, Row};
-use crate::{captures, published, wycheproof};
+use crate::{captures, own, published, wycheproof};
 
 /// Data of one source that is checked together.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,30 @@ pub fn sections() -> &'static [Section] {
             name: "captures",
             about: "sessions recorded from production, replayed in both roles",
             check: captures::embedded,
+        },
+        Section {
+            source: "razor",
+            name: "codecs",
+            about: "CBOR and BARE at every edge",
+            check: |options, progress| own::layer("codecs", options, progress),
+        },
+        Section {
+            source: "razor",
+            name: "routing",
+            about: "addresses and routes at their limits",
+            check: |options, progress| own::layer("routing", options, progress),
+        },
+        Section {
+            source: "razor",
+            name: "identities",
+            about: "change histories, right and wrong",
+            check: |options, progress| own::layer("identities", options, progress),
+        },
+        Section {
+            source: "razor",
+            name: "purpose-keys",
+            about: "attestations and presentations, right and wrong",
+            check: |options, progress| own::layer("purpose-keys", options, progress),
         },
     ]
 }
