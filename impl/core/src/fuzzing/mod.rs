@@ -6,15 +6,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod codecs;
+mod identity;
 
 pub use codecs::{address_text, bare, cbor, message, route};
+pub use identity::{attestation, identity_history, presentation};
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every fuzz target.
-pub const TARGETS: &[Target] =
-    &[("address_text", address_text), ("bare", bare), ("cbor", cbor), ("message", message), ("route", route)];
+pub const TARGETS: &[Target] = &[
+    ("address_text", address_text),
+    ("attestation", attestation),
+    ("bare", bare),
+    ("cbor", cbor),
+    ("identity_history", identity_history),
+    ("message", message),
+    ("presentation", presentation),
+    ("route", route),
+];
 
 #[cfg(test)]
 mod tests;

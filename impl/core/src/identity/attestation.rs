@@ -101,6 +101,9 @@ impl PurposeKeyAttestation {
         }
         //= spec/src/purpose-keys.md#pur-4
         //# A verifier MUST refuse an attestation that names any other change than the latest one it knows of the subject.
+        //= spec/src/identities.md#idn-21
+        //# The flag `revoke_all_purpose_keys` MUST NOT change whether an attestation is accepted.
+        // The flag is not looked at.
         if change != latest.hash {
             return Err(Error::misbehaved("PUR-4", "an attestation does not name the latest change"));
         }
@@ -137,6 +140,15 @@ impl PurposeKeyAttestation {
             .verify(&self.hash, &self.signature)
             .map_err(|_| Error::misbehaved("PUR-10", "an attestation is not signed by the identity's key"))?;
         Ok(Attested { subject: self.claim.subject, key, created_at, expires_at })
+    }
+
+    /// [`verify`](Self::verify) at the time at which the attestation says that it was made: what its maker
+    /// checks, and whoever explains recorded bytes.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_at_creation(&self, subject: &Identity) -> Result<Attested> {
+        self.verify(subject, self.claim.created_at)
     }
 }
 
@@ -235,7 +247,6 @@ pub struct AttestationDraft {
     signer: KeyHandle,
     signed: Vec<u8>,
     hash: [u8; 32],
-    created_at: Timestamp,
 }
 
 impl AttestationDraft {
@@ -243,7 +254,7 @@ impl AttestationDraft {
     pub fn new(subject: &Identity, key: PurposeKey, created_at: Timestamp, expires_at: Timestamp) -> Self {
         let Change { hash: change, data, .. } = subject.latest();
         let signed = Claim { subject: subject.identifier(), change: *change, key, created_at, expires_at }.encode();
-        Self { subject: subject.clone(), signer: data.key.handle(), hash: sha256(&signed), signed, created_at }
+        Self { subject: subject.clone(), signer: data.key.handle(), hash: sha256(&signed), signed }
     }
 
     /// Drafts an attestation from `now` for [`PURPOSE_KEY_VALIDITY`], or as long as the identity's own
@@ -269,15 +280,18 @@ impl AttestationDraft {
         let vault::Answer::Signed(signature) = answer else {
             return Err(Error::misuse("PUR-13", "a draft asked for a signature"));
         };
-        let bytes = encode(|e| {
-            let _ = e.array(2).and_then(|e| e.bytes(&self.signed));
-            put_signature(e, &signature);
-        });
-        let attestation = PurposeKeyAttestation::decode(&bytes)?;
+        let attestation = PurposeKeyAttestation::decode(&self.encode(&signature))?;
         //= spec/src/purpose-keys.md#pur-13
         //# A node MUST verify an attestation that it made, before it uses it.
-        attestation.verify(&self.subject, self.created_at)?;
+        attestation.verify_at_creation(&self.subject)?;
         Ok(attestation)
+    }
+
+    pub(super) fn encode(&self, signature: &Signature) -> Vec<u8> {
+        encode(|e| {
+            let _ = e.array(2).and_then(|e| e.bytes(&self.signed));
+            put_signature(e, signature);
+        })
     }
 }
 

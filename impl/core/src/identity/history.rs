@@ -22,6 +22,7 @@ pub struct Identity {
 
 impl Identity {
     /// Verifies an encoded history, with the default limits. `expected` is whom it should be of.
+    /// The clock plays no part in it.
     ///
     /// # Errors
     /// `COD-*` when the bytes are not the canonical encoding of a history, `IDN-*` for each rule of the
@@ -68,6 +69,9 @@ impl Identity {
         if bytes.len() > limits.bytes {
             return Err(Error::limit("IDN-9", "a change history has too many bytes"));
         }
+        //= spec/src/identities.md#idn-20
+        //# A verifier MUST NOT refuse a history because of the time at which it is verified.
+        // There is no clock among the arguments.
         check_chain(&first, &later, expected)?;
         check_signatures(&first, &later)?;
         Ok(Self { bytes, first, later }.rebased(start))
@@ -122,6 +126,8 @@ impl Identity {
     pub fn compare(known: &Self, received: &Self) -> Comparison {
         //= spec/src/identities.md#idn-27
         //# Two histories MUST be compared position by position by the hashes of their changes, and by nothing else.
+        //= spec/src/vaults.md#vlt-27
+        //# An implementation MUST NOT use the bytes of a signature to identify, compare or look up anything.
         if known.changes().zip(received.changes()).any(|(a, b)| a.hash != b.hash) {
             return Comparison::Conflict;
         }

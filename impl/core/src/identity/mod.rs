@@ -24,3 +24,6 @@ pub use identifier::{ChangeHash, Identifier};
 pub use limits::{HistoryLimits, PresentationLimits};
 pub use presentation::{Presentation, Presented, PresentedCredential};
 pub use store::{Admission, MemoryStore, StoreAnswer, StoreRequest, admit};
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,16 @@ impl Presentation {
         &self.identity
     }
 
+    /// The attestation that came along, unverified.
+    pub fn attestation(&self) -> &PurposeKeyAttestation {
+        &self.attestation
+    }
+
+    /// The credentials that came along: of the right form, and not verified.
+    pub fn credentials(&self) -> &[PresentedCredential] {
+        &self.credentials
+    }
+
     /// Checks that the identity attested the static key that the other side of the channel used.
     ///
     /// # Errors

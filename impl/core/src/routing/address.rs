@@ -60,16 +60,25 @@ impl<'a> AddressRef<'a> {
         let _ = encoder.array(2).and_then(|e| e.u8(self.transport.0)).and_then(|e| e.bytes(self.value));
     }
 
-    /// Reads the CBOR form.
-    pub(crate) fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self> {
+    /// Reads the CBOR form, of any length.
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
         reader.array_of(2)?;
+        //= spec/src/routing.md#rte-1
+        //# A receiver MUST refuse an address whose transport type is larger than 255.
         let transport = u8::try_from(reader.uint()?)
             .map_err(|_| Error::malformed("RTE-1", "a transport type is larger than 255"))?;
-        let value = reader.bytes(usize::MAX)?;
-        if value.len() > usize::from(limits.address) {
+        Ok(Self { transport: TransportType(transport), value: reader.bytes(usize::MAX)? })
+    }
+
+    /// Reads the CBOR form of a peer's address.
+    pub(super) fn read_bounded(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self> {
+        let address = Self::read(reader)?;
+        //= spec/src/routing.md#rte-2
+        //# A receiver MUST refuse an address whose value is longer than its limit.
+        if address.value.len() > usize::from(limits.address) {
             return Err(Error::limit("RTE-2", "an address is longer than the limit"));
         }
-        Ok(Self { transport: TransportType(transport), value })
+        Ok(address)
     }
 
     /// Whether it names a worker of this node.
@@ -137,6 +146,8 @@ impl Address {
     }
 
     /// A random local address: 16 random bytes as 32 lower-case hex digits.
+    //= spec/src/routing.md#rte-12
+    //# A random address MUST be local and consist of 16 random bytes written as 32 lower-case hexadecimal digits.
     pub fn random(entropy: &mut dyn Entropy) -> Self {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
         let random = entropy.array::<16>(Purpose::Address);
@@ -177,14 +188,18 @@ impl FromStr for Address {
 
     /// Parses `<type>#<value>`, or `<value>` alone for a local address.
     fn from_str(text: &str) -> Result<Self> {
+        //= spec/src/routing.md#rte-6
+        //# A reader of an address text MUST refuse a transport type that is not a decimal number from 0 to 255, and a second `#`.
         const TYPE: Error =
             Error::malformed("RTE-6", "an address starts with a transport type from 0 to 255 and '#', or has no '#'");
         let mut parts = text.split('#');
         match (parts.next(), parts.next(), parts.next()) {
             (Some(value), None, _) => Ok(Self::local(value)),
-            (Some(transport), Some(value), None) => {
+            // `parse` alone would take a sign.
+            (Some(transport), Some(value), None) if transport.bytes().all(|b| b.is_ascii_digit()) => {
                 Ok(Self::new(TransportType(transport.parse().map_err(|_| TYPE)?), value.as_bytes()))
             }
+            (Some(_), Some(_), None) => Err(TYPE),
             _ => Err(Error::malformed("RTE-6", "an address has more than one '#'")),
         }
     }
@@ -231,5 +246,67 @@ impl fmt::Debug for Address {
 impl From<Address> for String {
     fn from(address: Address) -> Self {
         alloc::format!("{address}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use crate::env::Seeded;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Address, &'static str> {
+        text.parse().map_err(|error: Error| error.requirement())
+    }
+
+    #[test]
+    fn the_published_texts_are_read() {
+        assert_eq!(parse("local_friend"), Ok(Address::local("local_friend")));
+        assert_eq!(parse("1#remote_friend"), Ok(Address::new(TransportType::TCP, b"remote_friend")));
+    }
+
+    //= spec/src/routing.md#rte-6
+    //= type=test
+    //# A reader of an address text MUST refuse a transport type that is not a decimal number from 0 to 255, and a second `#`.
+    #[test]
+    fn a_bad_transport_type_or_a_second_separator_is_refused() {
+        for text in ["#,my_friend", "1#invalid#", "256#a", "-1#a", "+1#a", " 1#a", "tcp#a", "0#a#b"] {
+            assert_eq!(parse(text), Err("RTE-6"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_shows_the_type_and_escapes_what_could_forge_a_line() {
+        assert_eq!(Address::local("echo").to_string(), "0#echo");
+        assert_eq!(Address::local("a\n0#b\\").to_string(), "0#a\\n0#b\\\\");
+        assert_eq!(Address::new(TransportType::TCP, &[0x61, 0xff]).to_string(), "1#a\\xff");
+    }
+
+    //= spec/src/routing.md#rte-12
+    //= type=test
+    //# A random address MUST be local and consist of 16 random bytes written as 32 lower-case hexadecimal digits.
+    #[test]
+    fn a_random_address_is_32_lower_case_hexadecimal_digits() {
+        let address = Address::random(&mut Seeded::from_u64(1));
+        let value = address.as_ref().value;
+        assert!(address.as_ref().is_local());
+        assert_eq!(value.len(), 32);
+        assert!(value.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        let expected: [u8; 16] = (&mut Seeded::from_u64(1) as &mut dyn Entropy).array(Purpose::Address);
+        assert_eq!(value, hex::encode(expected).as_bytes());
+    }
+
+    #[test]
+    fn an_address_takes_40_bytes_and_keeps_any_value() {
+        assert_eq!(size_of::<Address>(), 40);
+        for len in [0, 1, 32, 37, 38, 255, 256, 70_000] {
+            let value = alloc::vec![b'a'; len];
+            assert_eq!(
+                Address::new(TransportType::UDS, &value).as_ref(),
+                AddressRef { transport: TransportType::UDS, value: &value }
+            );
+        }
     }
 }

@@ -47,14 +47,18 @@ impl Span {
 }
 
 /// A routed message. Spec: "Routing".
+///
+/// The payload and the tracing text stand behind the routes: whatever edits routes does not reach them.
+//= spec/src/routing.md#rte-9
+//# Editing the routes of a message MUST NOT change its payload or its tracing text.
 #[derive(Clone)]
 pub struct Message {
     bytes: Vec<u8>,
     onward: Span,
     back: Span,
     payload: Span,
-    onward_count: u16,
-    back_count: u16,
+    onward_count: usize,
+    back_count: usize,
     relayouts: u32,
     traced: bool,
 }
@@ -150,6 +154,8 @@ impl Message {
     /// # Errors
     /// `RTE-8` when the onward route is empty.
     pub fn pop_onward(&mut self) -> Result<()> {
+        //= spec/src/routing.md#rte-8
+        //# A worker MUST NOT take an address from an empty onward route.
         let first = self.onward().first().ok_or(Error::misuse("RTE-8", "the onward route is empty"))?;
         let len = first.encoded_len();
         self.onward.start = self.onward.start.saturating_add(len);
@@ -211,8 +217,8 @@ impl Message {
     /// byte string of the payload || tail`, and the message has no routes any more.
     pub fn fold(&mut self, prefix: &[u8], tail: Tail<'_>) {
         let payload_head = Head::new(2, self.payload.len() as u64);
-        let back_head = Head::new(4, u64::from(self.back_count));
-        let onward_head = Head::new(4, u64::from(self.onward_count));
+        let back_head = Head::new(4, self.back_count as u64);
+        let onward_head = Head::new(4, self.onward_count as u64);
         let before =
             [prefix.len(), onward_head.len(), self.onward.len(), back_head.len(), self.back.len(), payload_head.len()]
                 .into_iter()
@@ -238,6 +244,8 @@ impl Message {
         self.write(back_head_at, back_head.bytes());
         self.write(onward_head_at, onward_head.bytes());
         self.write(start, prefix);
+        //= spec/src/routing.md#rte-10
+        //# A message MUST lose its tracing text when it is folded into a layer that has no field for it.
         if let Tail::Bytes(bytes) = tail {
             self.bytes.truncate(self.payload.end);
             self.bytes.extend_from_slice(bytes);
@@ -259,6 +267,8 @@ impl Message {
         limits: &Limits,
         read_tail: impl FnOnce(&mut Reader<'_>) -> Result<bool>,
     ) -> Result<()> {
+        //= spec/src/routing.md#rte-11
+        //# A layer that does not decode MUST leave the message as it was.
         let base = self.payload.start.saturating_add(skip);
         let input = self.bytes.get(base..self.payload.end).unwrap_or_default();
         let mut reader = Reader::new(input);
@@ -431,3 +441,8 @@ impl Head {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Addresses, routes and the message that travels along them. Spec: "Routing".
 
 mod address;
+#[cfg(any(test, feature = "arbitrary"))]
+mod arbitrary;
 mod message;
 mod route;
 

@@ -72,3 +72,6 @@ impl fmt::Debug for Answer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,13 @@ use alloc::vec::Vec;
 
 use crate::error::{Error, Result};
 
+//= spec/src/codecs.md#cod-11
+//# A decoder MUST refuse a BARE value that ends early.
 const TRUNCATED: Error = Error::malformed("COD-11", "a BARE value ends early");
 
 /// Appends `value` as an unsigned LEB128 integer, in its shortest form.
+//= spec/src/codecs.md#cod-9
+//# An encoder MUST write every item in its shortest form with a definite length.
 pub fn write_uint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let low = (value & 0x7f) as u8;
@@ -55,6 +59,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `COD-10` when it is too long or not the shortest; `COD-11` when it ends early.
     pub fn uint(&mut self) -> Result<u64> {
+        //= spec/src/codecs.md#cod-10
+        //# A decoder MUST refuse a BARE integer that exceeds 64 bits or is not in its shortest form.
         const INVALID: Error =
             Error::malformed("COD-10", "a BARE integer exceeds 64 bits or is not in its shortest form");
         let mut value = 0u64;
@@ -104,6 +110,111 @@ impl<'a> Reader<'a> {
             Ok(())
         } else {
             Err(Error::malformed("COD-5", "bytes follow the end of the message"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn uint(bytes: &[u8]) -> Result<u64> {
+        let mut reader = Reader::new(bytes);
+        let value = reader.uint()?;
+        reader.finish()?;
+        Ok(value)
+    }
+
+    fn refusal<T: core::fmt::Debug>(result: Result<T>) -> &'static str {
+        result.expect_err("it must be refused").requirement()
+    }
+
+    #[test]
+    fn the_published_integers_are_read_and_written() {
+        let cases: [(u64, &str); 9] = [
+            (0, "00"),
+            (1, "01"),
+            (65535, "ffff03"),
+            (65536, "808004"),
+            (4294967295, "ffffffff0f"),
+            (4294967296, "8080808010"),
+            (281474976710655, "ffffffffffff3f"),
+            (281474976710656, "80808080808040"),
+            (u64::MAX, "ffffffffffffffffff01"),
+        ];
+        for (value, text) in cases {
+            let bytes = hex::decode(text).unwrap();
+            assert_eq!(uint(&bytes), Ok(value), "{text}");
+            let mut out = Vec::new();
+            write_uint(&mut out, value);
+            assert_eq!(hex::encode(out), text);
+        }
+    }
+
+    //= spec/src/codecs.md#cod-10
+    //= type=test
+    //# A decoder MUST refuse a BARE integer that exceeds 64 bits or is not in its shortest form.
+    #[test]
+    fn integers_beyond_64_bits_and_long_forms_are_refused() {
+        for text in ["ffffffffffffffffffff", "ffffffffffffffffff03", "ffffffffffffffffff02", "8000", "ff00"] {
+            assert_eq!(refusal(uint(&hex::decode(text).unwrap())), "COD-10", "{text}");
+        }
+    }
+
+    //= spec/src/codecs.md#cod-11
+    //= type=test
+    //# A decoder MUST refuse a BARE value that ends early.
+    #[test]
+    fn a_value_cut_at_any_length_is_refused() {
+        let mut out = Vec::new();
+        write_uint(&mut out, 300);
+        write_bytes(&mut out, &[7; 200]);
+        let read = |bytes: &[u8]| {
+            let mut reader = Reader::new(bytes);
+            reader.uint()?;
+            reader.bytes(200).map(drop)
+        };
+        assert_eq!(read(&out), Ok(()));
+        for len in 0..out.len() {
+            assert_eq!(refusal(read(&out[..len])), "COD-11", "cut to {len}");
+        }
+    }
+
+    #[test]
+    fn strings_are_bounded_and_texts_are_utf8() {
+        let read = |bytes: &'static [u8], max| Reader::new(bytes).text(max);
+        assert_eq!(read(b"\x05hello", 5), Ok("hello"));
+        assert_eq!(refusal(read(b"\x05hello", 4)), "COD-6");
+        assert_eq!(refusal(read(b"\x01\xff", 4)), "COD-7");
+        assert_eq!(refusal(uint(&[0, 0])), "COD-5");
+    }
+
+    proptest! {
+        //= spec/src/codecs.md#cod-9
+        //= type=test
+        //# An encoder MUST write every item in its shortest form with a definite length.
+        #[test]
+        fn what_is_written_is_read_again(value: u64, bytes: Vec<u8>) {
+            let mut out = Vec::new();
+            write_uint(&mut out, value);
+            write_bytes(&mut out, &bytes);
+            let mut reader = Reader::new(&out);
+            prop_assert_eq!(reader.uint(), Ok(value));
+            prop_assert_eq!(reader.bytes(bytes.len()), Ok(&bytes[..]));
+            prop_assert_eq!(reader.finish(), Ok(()));
+        }
+
+        #[test]
+        fn an_accepted_integer_has_one_encoding(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
+            if let Ok(value) = uint(&bytes) {
+                let mut out = Vec::new();
+                write_uint(&mut out, value);
+                prop_assert_eq!(out, bytes);
+            }
         }
     }
 }

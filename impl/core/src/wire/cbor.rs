@@ -14,19 +14,34 @@ pub use minicbor::encode::Encoder;
 /// The most bytes that a CBOR head takes.
 pub const HEAD_MAX: usize = 9;
 
-/// How deep an item that is skipped unread may nest (spec `COD-8`).
+/// How many levels an item that is skipped unread may have, its own included (spec `COD-8`).
 pub const SKIP_DEPTH: usize = 8;
 
-/// How many heads an item that is skipped unread may hold (spec `COD-8`).
+/// How many items an item that is skipped unread may hold, itself included (spec `COD-8`).
 pub const SKIP_ITEMS: usize = 256;
 
+//= spec/src/codecs.md#cod-4
+//# A decoder MUST refuse input that ends inside an item.
 const TRUNCATED: Error = Error::malformed("COD-4", "the message ends inside an item");
+//= spec/src/codecs.md#cod-3
+//# A decoder MUST refuse an item whose type, number of items or fixed length differs from what the structure says.
 const WRONG_TYPE: Error = Error::malformed("COD-3", "an item has another type than the structure says");
+//= spec/src/codecs.md#cod-2
+//# A decoder MUST refuse a number, length, tag or simple value that is not in its shortest form.
 const NOT_SHORTEST: Error = Error::malformed("COD-2", "a number or length is not in its shortest form");
+//= spec/src/codecs.md#cod-1
+//# A decoder MUST refuse an item of indefinite length.
 const INDEFINITE: Error = Error::malformed("COD-1", "an item has an indefinite length");
+//= spec/src/codecs.md#cod-7
+//# A decoder MUST refuse a text that is not UTF-8.
+const NOT_UTF8: Error = Error::malformed("COD-7", "a text is not UTF-8");
+//= spec/src/codecs.md#cod-6
+//# A decoder MUST refuse a string that is longer than the limit of its field.
 const TOO_LONG: Error = Error::limit("COD-6", "a string or array is longer than this field allows");
 
 /// How many bytes the shortest head for `value` takes.
+//= spec/src/codecs.md#cod-9
+//# An encoder MUST write every item in its shortest form with a definite length.
 pub const fn head_len(value: u64) -> usize {
     match value {
         0..=23 => 1,
@@ -38,6 +53,8 @@ pub const fn head_len(value: u64) -> usize {
 }
 
 /// A strict reader of canonical CBOR. It never allocates.
+//= spec/src/codecs.md#cod-12
+//# A decoder MUST NOT allocate memory for a length or count that is only announced.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     decoder: Decoder<'a>,
@@ -68,6 +85,8 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// `COD-5` when bytes are left.
+    //= spec/src/codecs.md#cod-5
+    //# A decoder MUST refuse bytes that follow the end of the message.
     pub fn finish(self) -> Result<()> {
         if self.is_at_end() { Ok(()) } else { Err(Error::malformed("COD-5", "bytes follow the end of the message")) }
     }
@@ -142,7 +161,7 @@ impl<'a> Reader<'a> {
     /// `COD-1` to `COD-4`; `COD-6` when it is longer than `max`.
     pub fn bytes(&mut self, max: usize) -> Result<&'a [u8]> {
         self.expect(Type::Bytes, Type::BytesIndef)?;
-        let bytes = self.string(|d| d.bytes())?;
+        let bytes = self.string(|d| d.bytes().map_err(|_| TRUNCATED))?;
         if bytes.len() > max { Err(TOO_LONG) } else { Ok(bytes) }
     }
 
@@ -152,7 +171,7 @@ impl<'a> Reader<'a> {
     /// `COD-1` to `COD-4`.
     pub fn array_bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
         self.expect(Type::Bytes, Type::BytesIndef)?;
-        let bytes = self.string(|d| d.bytes())?;
+        let bytes = self.string(|d| d.bytes().map_err(|_| TRUNCATED))?;
         bytes
             .try_into()
             .map_err(|_| Error::malformed("COD-3", "a byte string has another length than the structure says"))
@@ -164,23 +183,23 @@ impl<'a> Reader<'a> {
     /// `COD-1` to `COD-4`; `COD-6` when it is longer than `max`; `COD-7` when it is not UTF-8.
     pub fn text(&mut self, max: usize) -> Result<&'a str> {
         self.expect(Type::String, Type::StringIndef)?;
-        let text = self.string(|d| d.str().map(str::as_bytes));
-        let text = match text {
-            Err(e) if e == TRUNCATED && !self.is_truncated() => {
-                return Err(Error::malformed("COD-7", "a text is not UTF-8"));
-            }
-            other => other?,
-        };
+        let text = self.string(|d| match d.str() {
+            Ok(text) => Ok(text.as_bytes()),
+            Err(e) if e.is_end_of_input() => Err(TRUNCATED),
+            Err(_) => Err(NOT_UTF8),
+        })?;
         if text.len() > max {
             return Err(TOO_LONG);
         }
-        core::str::from_utf8(text).map_err(|_| Error::malformed("COD-7", "a text is not UTF-8"))
+        core::str::from_utf8(text).map_err(|_| NOT_UTF8)
     }
 
     /// Skips one item of any type, unread but well formed, of bounded depth and size.
     ///
     /// # Errors
-    /// `COD-1` to `COD-4`; `COD-8` when it nests too deep or holds too many items.
+    /// `COD-1` to `COD-4`, `COD-7`; `COD-8` when it nests too deep or holds too many items.
+    //= spec/src/codecs.md#cod-8
+    //# A decoder that skips an item MUST refuse it when it nests deeper than 8 levels or holds more than 256 items.
     pub fn skip(&mut self) -> Result<()> {
         const BOUND: Error = Error::limit("COD-8", "an unknown item nests too deep or holds too many items");
         // How many items are left at each level of nesting.
@@ -196,36 +215,46 @@ impl<'a> Reader<'a> {
             }
             let level = left.get_mut(depth).ok_or(BOUND)?;
             *level = level.saturating_sub(1);
-            let inside = match self.datatype()? {
-                Type::Array | Type::ArrayIndef => self.array()?,
-                Type::Map | Type::MapIndef => self.map()?.checked_mul(2).ok_or(BOUND)?,
-                Type::Tag => {
-                    self.head(|d| d.tag().map(|tag| tag.as_u64()))?;
-                    1
-                }
-                Type::Bytes | Type::BytesIndef => {
-                    self.bytes(usize::MAX)?;
-                    0
-                }
-                Type::String | Type::StringIndef => {
-                    self.text(usize::MAX)?;
-                    0
-                }
-                Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
-                    self.uint()?;
-                    0
-                }
-                _ => {
-                    self.decoder.skip().map_err(|_| TRUNCATED)?;
-                    0
-                }
-            };
+            let inside = self.open()?;
             if inside > 0 {
                 depth = depth.saturating_add(1);
                 *left.get_mut(depth).ok_or(BOUND)? = inside;
             }
         }
         if left.iter().all(|n| *n == 0) { Ok(()) } else { Err(BOUND) }
+    }
+
+    /// Reads one item of any type, of an array, map or tag only the head, and says how many items that
+    /// head announces inside.
+    fn open(&mut self) -> Result<u64> {
+        match self.datatype()? {
+            Type::Array | Type::ArrayIndef => return self.array(),
+            Type::Map | Type::MapIndef => return Ok(self.map()?.saturating_mul(2)),
+            Type::Tag => return self.head(|d| d.tag().map(|tag| tag.as_u64())).map(|_| 1),
+            Type::Bytes | Type::BytesIndef => self.bytes(usize::MAX).map(drop)?,
+            Type::String | Type::StringIndef => self.text(usize::MAX).map(drop)?,
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => self.uint().map(drop)?,
+            // `-1 - n`: only the head of `n` matters here.
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
+                self.head(|d| d.int().map(|int| u64::try_from(!i128::from(int)).unwrap_or(u64::MAX))).map(drop)?;
+            }
+            Type::Simple => self.simple()?,
+            Type::Bool | Type::Null | Type::Undefined | Type::F16 | Type::F32 | Type::F64 => {
+                self.decoder.skip().map_err(|_| TRUNCATED)?;
+            }
+            Type::Break | Type::Unknown(_) => return Err(WRONG_TYPE),
+        }
+        Ok(0)
+    }
+
+    /// Reads a simple value: one byte below 24, two from 32 on, nothing in between.
+    fn simple(&mut self) -> Result<()> {
+        let start = self.position();
+        let value = self.decoder.simple().map_err(|_| TRUNCATED)?;
+        match (self.position().saturating_sub(start), value) {
+            (1, _) | (2, 32..) => Ok(()),
+            _ => Err(NOT_SHORTEST),
+        }
     }
 
     fn datatype(&self) -> Result<Type> {
@@ -248,20 +277,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one string with `read` and checks its head.
-    fn string(
-        &mut self,
-        read: impl FnOnce(&mut Decoder<'a>) -> Result<&'a [u8], minicbor::decode::Error>,
-    ) -> Result<&'a [u8]> {
+    fn string(&mut self, read: impl FnOnce(&mut Decoder<'a>) -> Result<&'a [u8]>) -> Result<&'a [u8]> {
         let start = self.position();
-        let bytes = read(&mut self.decoder).map_err(|_| TRUNCATED)?;
+        let bytes = read(&mut self.decoder)?;
         let head = self.position().saturating_sub(start).saturating_sub(bytes.len());
         if head == head_len(bytes.len() as u64) { Ok(bytes) } else { Err(NOT_SHORTEST) }
     }
-
-    /// Whether the next string item is longer than the input that is left.
-    fn is_truncated(&self) -> bool {
-        let mut probe = self.decoder.clone();
-        // A string whose bytes are all there can be skipped whole; UTF-8 is not looked at then.
-        probe.skip().is_err()
-    }
 }
+
+#[cfg(test)]
+mod tests;
