@@ -24,6 +24,7 @@ pub mod identity;
 pub mod machine;
 pub mod node;
 pub mod routing;
+pub mod session;
 pub mod vault;
 pub mod wire;
 

@@ -3,6 +3,8 @@
 
 mod worker;
 
+#[cfg(test)]
+pub(crate) use worker::Op;
 pub use worker::{
     AccessControl, Answer, ConnectionId, Context, Delivery, Flow, FlowControlId, Mailbox, Port, Provenance, Relay,
     Request, RequestId, Spec, Worker, WorkerId,
