@@ -214,6 +214,23 @@ mod tests {
     }
 
     #[test]
+    fn every_link_to_a_requirement_leads_to_one() {
+        let root = crate::root();
+        let spec = Spec::read(&root).unwrap();
+        let mut links = 0;
+        for path in files(&root.join("spec/src"), "md").unwrap() {
+            let text = fs::read_to_string(&path).unwrap();
+            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let Some((chapter, anchor)) = link.split_once(".md#") else { continue };
+                links += 1;
+                let found = spec.requirements.iter().any(|r| r.chapter == chapter && r.id.to_lowercase() == anchor);
+                assert!(found, "{}: {link}", path.display());
+            }
+        }
+        assert!(links > 20);
+    }
+
+    #[test]
     fn a_missing_test_and_an_unknown_citation_are_gaps() {
         let chapter = "#### ABC-1\n\nA thing MUST hold.\n\n#### ABC-2\n\nIt SHOULD be nice.\n";
         let source =

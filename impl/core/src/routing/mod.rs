@@ -10,6 +10,8 @@ pub use address::{Address, AddressRef, TransportType};
 pub use message::{HEADROOM, Message, TAILROOM, Tail};
 pub use route::{Addresses, Route, RouteRef};
 
+//= spec/src/limits.md#lim-1
+//# The default of a limit MUST lie between its floor and its ceiling.
 /// Bounds on routes and addresses (spec: "Limits").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

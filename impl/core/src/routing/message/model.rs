@@ -165,7 +165,12 @@ pub(crate) fn unfold_any(bytes: &[u8], skip: u8) {
     let original = Message::new(Route::new().as_ref(), Route::from(Address::local("r")).as_ref(), bytes);
     let mut message = original.clone();
     let read_tail = |tail: &mut Reader<'_>| {
-        if tail.is_at_end() { Ok(false) } else { tail.text(usize::MAX).map(|_| true) }
+        if tail.is_at_end() {
+            return Ok(false);
+        }
+        tail.text(usize::MAX)?;
+        // Items after the text would be dropped, and then the layer is not the only encoding.
+        tail.clone().finish().map(|()| true)
     };
     match message.unfold(usize::from(skip), &Limits::DEFAULT, read_tail) {
         Err(_) => assert_eq!(message, original),
