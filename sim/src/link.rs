@@ -46,7 +46,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// A good link: a millisecond or two, nothing lost.
+    /// A good link: a millisecond or two, nothing lost, but no order either.
     pub fn good() -> Self {
         Self {
             stream: false,
@@ -59,6 +59,11 @@ impl Profile {
             bandwidth: 0,
             buffer: 0,
         }
+    }
+
+    /// A good stream: nothing lost, and everything in order, so that no data overtakes a handshake.
+    pub fn good_stream() -> Self {
+        Self { stream: true, ..Self::good() }
     }
 }
 
@@ -105,12 +110,19 @@ pub struct Link {
 impl Link {
     /// A link of this kind.
     pub fn new(profile: Profile, random: Stream) -> Self {
-        Self { profile, random, bad: false, free_at: Instant::ZERO, last_arrival: Instant::ZERO, counts: Counts::default() }
+        Self {
+            profile,
+            random,
+            bad: false,
+            free_at: Instant::ZERO,
+            last_arrival: Instant::ZERO,
+            counts: Counts::default(),
+        }
     }
 
     /// Repairs the link: from now on it behaves like `profile`. What is under way stays under way.
     pub fn heal(&mut self, profile: Profile) {
-        self.profile = Profile { stream: self.profile.stream, ..profile };
+        self.profile = profile;
         self.bad = false;
         self.free_at = Instant::ZERO;
     }
@@ -122,7 +134,11 @@ impl Link {
             self.counts.lost += 1;
             return;
         };
-        if self.profile.stream { self.send_stream(departure, frame, out) } else { self.send_datagram(departure, frame, out) }
+        if self.profile.stream {
+            self.send_stream(departure, frame, out)
+        } else {
+            self.send_datagram(departure, frame, out)
+        }
     }
 
     /// When the frame has passed the bottleneck; `None` when the buffer before it is full.
@@ -141,7 +157,8 @@ impl Link {
 
     fn send_stream(&mut self, departure: Instant, mut frame: &[u8], out: &mut Vec<Arrival>) {
         while !frame.is_empty() {
-            let cut = if self.random.chance(Ppm::percent(20)) { self.random.index(frame.len()) + 1 } else { frame.len() };
+            let cut =
+                if self.random.chance(Ppm::percent(20)) { self.random.index(frame.len()) + 1 } else { frame.len() };
             let (piece, rest) = frame.split_at(cut);
             frame = rest;
             self.counts.cuts += u64::from(!rest.is_empty());
@@ -230,7 +247,8 @@ mod tests {
     #[test]
     fn bursts_lose_frames_in_runs() {
         let burst = Burst { enter: Ppm::percent(1), leave: Ppm::percent(5), loss: Ppm::percent(100) };
-        let (out, _) = run(Profile { burst: Some(burst), latency: Duration::ZERO..=Duration::ZERO, ..Profile::good() }, 5_000);
+        let (out, _) =
+            run(Profile { burst: Some(burst), latency: Duration::ZERO..=Duration::ZERO, ..Profile::good() }, 5_000);
         let longest = out.windows(2).map(|pair| pair[1].at.since(pair[0].at)).max();
         assert!(longest > Some(Duration::from_millis(20)), "{longest:?}");
     }

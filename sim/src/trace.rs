@@ -48,7 +48,14 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.at.as_nanos() / 1_000_000;
         let micros = self.at.as_nanos() / 1_000 % 1_000;
-        write!(f, "{millis:>7}.{micros:03}  node {}  {:<10} {:>6} B  {}", self.node, format!("{:?}", self.what), self.bytes, self.detail)
+        write!(
+            f,
+            "{millis:>7}.{micros:03}  node {}  {:<10} {:>6} B  {}",
+            self.node,
+            format!("{:?}", self.what),
+            self.bytes,
+            self.detail
+        )
     }
 }
 
@@ -105,7 +112,9 @@ mod tests {
         };
         let base = digest(1, 1, b"x", "y");
         assert_eq!(base, digest(1, 1, b"x", "y"));
-        for other in [digest(2, 1, b"x", "y"), digest(1, 2, b"x", "y"), digest(1, 1, b"z", "y"), digest(1, 1, b"x", "z")] {
+        for other in
+            [digest(2, 1, b"x", "y"), digest(1, 2, b"x", "y"), digest(1, 1, b"z", "y"), digest(1, 1, b"x", "z")]
+        {
             assert_ne!(base, other);
         }
     }

@@ -1,0 +1,174 @@
+//! What the adversary does to a frame that passes.
+
+use std::time::Duration;
+
+use razor::routing::Address;
+
+use crate::frame::{Frame, Kind};
+use crate::situation::Situation;
+
+use super::{Adversary, Capability, Emission, Intent, Side, Target};
+
+impl Adversary {
+    /// Acts on a frame; capabilities that act of their own accord let it pass.
+    pub(super) fn tamper(&mut self, capability: Capability, side: Side, frame: Frame, bytes: Vec<u8>) -> Vec<Emission> {
+        let honest = Emission::now(side, bytes.clone(), Intent::Honest);
+        match capability {
+            Capability::Drop => Vec::new(),
+            Capability::BlackHole => {
+                // Rarely: it ends every channel that passes.
+                if self.random.below(12) == 0 {
+                    self.begin_black_hole();
+                }
+                Vec::new()
+            }
+            Capability::Delay => {
+                let delay = Duration::from_millis(self.random.within(1..=200));
+                vec![Emission { delay, intent: Intent::Tampered, ..honest }]
+            }
+            Capability::Duplicate | Capability::Replay => {
+                if matches!(frame.kind(), Kind::Channel(_)) {
+                    self.reached(Situation::Replayed);
+                }
+                let delay = Duration::from_millis(self.random.within(0..=60));
+                vec![honest.clone(), Emission { delay, intent: Intent::Tampered, ..honest }]
+            }
+            Capability::Flip => self.flip(side, frame, honest),
+            Capability::Truncate => {
+                self.reached(Situation::Truncated);
+                let keep = self.random.index(frame.payload.len().max(1));
+                self.with_payload(side, frame, honest, |payload, _| payload.truncate(keep))
+            }
+            Capability::Extend => {
+                self.reached(Situation::Extended);
+                self.with_payload(side, frame, honest, |payload, more| payload.extend(more))
+            }
+            Capability::Swap => self.swap(side, frame, honest),
+            Capability::Reflect => self.reflect(side, frame, honest),
+            Capability::SpliceOnward => self.splice_onward(side, frame),
+            Capability::SpliceReturn => self.splice_return(side, frame),
+            Capability::Impersonate => self.impersonate(side, frame, honest),
+            Capability::Tracing => {
+                let text = format!("{{\"traceparent\":\"{}\"}}", "0".repeat(self.random.index(300)));
+                vec![Emission::now(side, Frame { tracing: Some(text), ..frame }.encode(), Intent::Tampered)]
+            }
+            _ => vec![honest],
+        }
+    }
+
+    /// Flips a bit and either sends the damaged message in place of the honest one, or before it.
+    fn flip(&mut self, side: Side, frame: Frame, honest: Emission) -> Vec<Emission> {
+        match frame.kind() {
+            Kind::Channel(_) => self.reached(Situation::CiphertextFlipped),
+            Kind::Handshake => self.reached(Situation::HandshakeFlipped),
+            Kind::FirstMessage | Kind::Other => {}
+        }
+        let position = self.random.index(frame.payload.len().max(1));
+        let bit = 1 << self.random.below(8);
+        self.with_payload(side, frame, honest, |payload, _| {
+            if let Some(byte) = payload.get_mut(position) {
+                *byte ^= bit;
+            }
+        })
+    }
+
+    fn with_payload(
+        &mut self,
+        side: Side,
+        mut frame: Frame,
+        honest: Emission,
+        change: impl FnOnce(&mut Vec<u8>, Vec<u8>),
+    ) -> Vec<Emission> {
+        let intent = Self::changed(frame.kind());
+        let len = self.random.within(1..=40) as usize;
+        let more = self.random.bytes(len);
+        let before = frame.payload.clone();
+        change(&mut frame.payload, more);
+        if frame.payload == before {
+            return vec![honest];
+        }
+        let forged = Emission::now(side, frame.encode(), intent);
+        if self.random.below(2) == 0 { vec![forged] } else { vec![forged, honest] }
+    }
+
+    /// Gives this payload to another channel on the same side.
+    fn swap(&mut self, side: Side, frame: Frame, honest: Emission) -> Vec<Emission> {
+        let others: Vec<_> = self
+            .knowledge
+            .channels()
+            .into_iter()
+            .filter(|channel| channel.side == side && self.knowledge.is_of_another(channel, &frame))
+            .collect();
+        let Some(other) = self.random.pick(&others).cloned() else { return vec![honest] };
+        self.reached(Situation::Swapped);
+        let swapped = Frame { onward: other.route, ..frame };
+        vec![Emission::now(side, swapped.encode(), Intent::Forged), honest]
+    }
+
+    /// Sends a payload back to a channel on the side that it came from.
+    fn reflect(&mut self, side: Side, frame: Frame, honest: Emission) -> Vec<Emission> {
+        let back: Vec<_> = self.knowledge.channels().into_iter().filter(|known| known.side == side.other()).collect();
+        let Some(channel) = self.random.pick(&back).cloned() else { return vec![honest] };
+        self.reached(Situation::Reflected);
+        let intent = Self::changed(frame.kind());
+        let reflected = Frame { onward: channel.route, back: Vec::new(), ..frame };
+        vec![Emission::now(side.other(), reflected.encode(), intent), honest]
+    }
+
+    fn splice_onward(&mut self, side: Side, mut frame: Frame) -> Vec<Emission> {
+        self.reached(Situation::RouteSpliced);
+        let internal: Address = ["app", "api", "hop", "echo", "internal", ""][self.random.index(6)].into();
+        match self.random.below(5) {
+            0 => frame.onward.push(internal),
+            1 => {
+                frame.onward.pop();
+                frame.onward.push(internal);
+            }
+            2 => frame.onward.clear(),
+            3 => {
+                // A loop: there and back again.
+                let again = frame.onward.clone();
+                frame.onward.extend(frame.back.iter().cloned());
+                frame.onward.extend(again);
+            }
+            _ => {
+                let other: Vec<_> = self.knowledge.seen().iter().filter(|seen| seen.side == side).collect();
+                if let Some(seen) = self.random.pick(&other) {
+                    frame.onward = seen.frame.onward.clone();
+                }
+            }
+        }
+        vec![Emission::now(side, frame.encode(), Intent::Tampered)]
+    }
+
+    fn splice_return(&mut self, side: Side, mut frame: Frame) -> Vec<Emission> {
+        self.reached(Situation::RouteSpliced);
+        match self.random.below(4) {
+            0 => frame.back.clear(),
+            1 => frame.back.insert(0, "internal".into()),
+            2 => frame.back.reverse(),
+            _ => {
+                if let Some(seen) = self.random.pick(self.knowledge.seen()) {
+                    frame.back = seen.frame.back.clone();
+                }
+            }
+        }
+        vec![Emission::now(side, frame.encode(), Intent::Tampered)]
+    }
+
+    /// Leads a first message to the middle's own listener, as if it had been addressed to it.
+    fn impersonate(&mut self, side: Side, mut frame: Frame, honest: Emission) -> Vec<Emission> {
+        if frame.kind() != Kind::FirstMessage || frame.back.is_empty() {
+            return vec![honest];
+        }
+        // The middle put its own connection in front when it received the frame; it will do so again.
+        frame.back.remove(0);
+        frame.onward = vec!["api".into()];
+        vec![Emission {
+            delay: Duration::ZERO,
+            target: Target::Own(side.other()),
+            bytes: frame.encode(),
+            intent: Intent::Tampered,
+        }]
+    }
+}

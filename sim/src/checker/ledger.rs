@@ -1,0 +1,207 @@
+//! Authenticity, at-most-once and provenance: every delivery is held against what was sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use razor::identity::Identifier;
+use razor::routing::Address;
+
+use crate::host::Origin;
+
+use super::{Property, Violation};
+
+/// What every payload of an honest application begins with. Nothing else in a world contains it.
+pub const MARK: [u8; 8] = *b"\xf5secret\xf5";
+
+/// A message that an honest application sent through a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The world's number of the channel.
+    pub channel: usize,
+    /// Who sent it.
+    pub from: Identifier,
+    /// The node that it is for.
+    pub to: usize,
+    /// Its place among the messages of this direction.
+    pub order: u64,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// What a true delivery tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The channel that it came through.
+    pub channel: usize,
+    /// The encryptor at the receiving end.
+    pub encryptor: Address,
+    /// Its place among the messages of its direction.
+    pub order: u64,
+    /// Whether a later one was delivered before.
+    pub out_of_order: bool,
+}
+
+/// All messages that were sent, and which of them arrived.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    sent: Vec<Sent>,
+    delivered: BTreeSet<u64>,
+    /// Which encryptor of the receiving node belongs to which channel.
+    ends: BTreeMap<(usize, Address), usize>,
+    latest: BTreeMap<(usize, usize), u64>,
+}
+
+impl Ledger {
+    /// Makes the payload of a new message, with `filler` after its mark and number, and writes it down.
+    pub fn send(&mut self, channel: usize, from: Identifier, to: usize, order: u64, filler: &[u8]) -> Vec<u8> {
+        let number = self.sent.len() as u64;
+        let payload = [&MARK[..], &number.to_le_bytes(), filler].concat();
+        self.sent.push(Sent { channel, from, to, order, payload: payload.clone() });
+        payload
+    }
+
+    /// How many messages of this channel to this node arrived.
+    pub fn arrived(&self, channel: usize, to: usize) -> usize {
+        let of = |number: &&u64| {
+            self.sent.get(**number as usize).is_some_and(|sent| sent.channel == channel && sent.to == to)
+        };
+        self.delivered.iter().filter(of).count()
+    }
+
+    /// How many messages arrived in all.
+    pub fn deliveries(&self) -> u64 {
+        self.delivered.len() as u64
+    }
+
+    /// How many messages were sent in all.
+    pub fn sent(&self) -> u64 {
+        self.sent.len() as u64
+    }
+
+    /// Which channel this encryptor of this node belongs to, as far as deliveries tell.
+    pub fn channel_of(&self, node: usize, encryptor: &Address) -> Option<usize> {
+        self.ends.get(&(node, encryptor.clone())).copied()
+    }
+
+    /// Checks a delivery to the application of `node`. `honest` are the identities of honest nodes.
+    ///
+    /// `Ok(None)` is an unauthenticated message, which claims nothing.
+    pub fn deliver(
+        &mut self,
+        node: usize,
+        payload: &[u8],
+        origin: Origin,
+        back: &[Address],
+        honest: &[Identifier],
+    ) -> Result<Option<Receipt>, Violation> {
+        let no = |property, detail: &str| Err(Violation::new(property, node, detail));
+        let peer = match origin {
+            Origin::Peer(peer) => peer,
+            Origin::Connection if contains_mark(payload) => {
+                return no(Property::Confidentiality, "a channel's payload was delivered by a bare connection");
+            }
+            Origin::Connection => return Ok(None),
+            Origin::Local => return no(Property::Provenance, "a message from afar was delivered as local"),
+        };
+        if !honest.contains(&peer) {
+            return no(Property::Agreement, "a channel with a stranger delivered a message");
+        }
+        let number =
+            payload.strip_prefix(&MARK).and_then(|rest| rest.first_chunk::<8>()).map(|n| u64::from_le_bytes(*n));
+        let Some((number, sent)) = number.and_then(|number| Some((number, self.sent.get(number as usize)?))) else {
+            return no(Property::Authenticity, "a channel delivered a payload that nobody sent");
+        };
+        if sent.payload != payload {
+            return no(Property::Authenticity, "a channel delivered a payload that was changed on the way");
+        }
+        if sent.from != peer {
+            return no(Property::Provenance, "a message is attributed to another identity than the one that sent it");
+        }
+        if sent.to != node {
+            return no(Property::Authenticity, "a message was delivered to a node that it was not for");
+        }
+        let (channel, order) = (sent.channel, sent.order);
+        let Some(encryptor) = back.first() else {
+            return no(Property::Provenance, "a channel's message has no way back through the channel");
+        };
+        if *self.ends.entry((node, encryptor.clone())).or_insert(channel) != channel {
+            return no(Property::Authenticity, "a message of one channel was delivered by another");
+        }
+        if !self.delivered.insert(number) {
+            return no(Property::AtMostOnce, "a message was delivered twice");
+        }
+        let latest = self.latest.entry((channel, node)).or_default();
+        let out_of_order = order < *latest;
+        *latest = order.max(*latest);
+        Ok(Some(Receipt { channel, encryptor: encryptor.clone(), order, out_of_order }))
+    }
+}
+
+fn contains_mark(payload: &[u8]) -> bool {
+    payload.windows(MARK.len()).any(|window| window == MARK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: Identifier = Identifier([1; 32]);
+    const BOB: Identifier = Identifier([2; 32]);
+
+    struct Case {
+        ledger: Ledger,
+        payload: Vec<u8>,
+    }
+
+    /// Alice has sent one message to node 4 through channel 0, and one through channel 1.
+    fn case() -> Case {
+        let mut ledger = Ledger::default();
+        let payload = ledger.send(0, ALICE, 4, 0, b"filler");
+        ledger.send(1, ALICE, 4, 0, b"other");
+        Case { ledger, payload }
+    }
+
+    impl Case {
+        fn deliver(&mut self, node: usize, payload: &[u8], origin: Origin, encryptor: &str) -> Option<Property> {
+            let back = [Address::local(encryptor), Address::local("app")];
+            self.ledger.deliver(node, payload, origin, &back, &[ALICE, BOB]).err().map(|violation| violation.property)
+        }
+    }
+
+    #[test]
+    fn a_true_delivery_is_accepted_and_a_second_one_is_not() {
+        let mut case = case();
+        let payload = case.payload.clone();
+        assert_eq!(case.deliver(4, &payload, Origin::Peer(ALICE), "e0"), None);
+        assert_eq!(case.deliver(4, &payload, Origin::Peer(ALICE), "e0"), Some(Property::AtMostOnce));
+    }
+
+    #[test]
+    fn a_delivery_without_authentication_is_noticed() {
+        let mut case = case();
+        let mut changed = case.payload.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(case.deliver(4, &changed, Origin::Peer(ALICE), "e0"), Some(Property::Authenticity));
+        assert_eq!(case.deliver(4, b"garbage", Origin::Peer(ALICE), "e0"), Some(Property::Authenticity));
+        assert_eq!(case.deliver(4, b"garbage", Origin::Connection, "e0"), None);
+    }
+
+    #[test]
+    fn false_provenance_is_noticed() {
+        let mut case = case();
+        let payload = case.payload.clone();
+        assert_eq!(case.deliver(4, &payload, Origin::Peer(BOB), "e0"), Some(Property::Provenance));
+        assert_eq!(case.deliver(4, &payload, Origin::Local, "e0"), Some(Property::Provenance));
+        assert_eq!(case.deliver(4, &payload, Origin::Connection, "e0"), Some(Property::Confidentiality));
+        assert_eq!(case.deliver(4, &payload, Origin::Peer(Identifier([9; 32])), "e0"), Some(Property::Agreement));
+    }
+
+    #[test]
+    fn a_message_in_the_wrong_channel_or_at_the_wrong_node_is_noticed() {
+        let mut case = case();
+        let payload = case.payload.clone();
+        assert_eq!(case.deliver(3, &payload, Origin::Peer(ALICE), "e0"), Some(Property::Authenticity));
+        assert_eq!(case.deliver(4, &payload, Origin::Peer(ALICE), "e0"), None);
+        let other = case.ledger.sent[1].payload.clone();
+        assert_eq!(case.deliver(4, &other, Origin::Peer(ALICE), "e0"), Some(Property::Authenticity));
+    }
+}

@@ -1,0 +1,75 @@
+//! What must hold in every world, whatever the links and the middle do.
+
+mod agreement;
+mod bounds;
+mod confidentiality;
+mod ledger;
+mod state;
+
+use std::fmt;
+
+pub use agreement::Agreement;
+pub use bounds::check as check_bounds;
+pub use confidentiality::Watch;
+pub use ledger::{Ledger, MARK, Receipt, Sent};
+pub use state::Guard;
+
+/// A property that was violated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Property {
+    /// No secret and no plaintext is seen by a link or by the middle.
+    Confidentiality,
+    /// What a channel delivers was sent by its peer, to this node, in this channel, as it is.
+    Authenticity,
+    /// Each message is delivered at most once.
+    AtMostOnce,
+    /// A delivery says truly where it came from.
+    Provenance,
+    /// Both ends of a channel agree on who they are, and nobody is accepted who should not be.
+    Agreement,
+    /// A forged input leaves trusted state as it was.
+    TrustedState,
+    /// Provisional state and queues stay within their bounds.
+    Bounds,
+    /// Once the faults are healed, what can be delivered is delivered.
+    Liveness,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Confidentiality => "confidentiality",
+            Self::Authenticity => "authenticity",
+            Self::AtMostOnce => "at most once",
+            Self::Provenance => "provenance",
+            Self::Agreement => "agreement",
+            Self::TrustedState => "no trusted state change on forgery",
+            Self::Bounds => "bounds",
+            Self::Liveness => "liveness",
+        })
+    }
+}
+
+/// A property that does not hold, where, and how it was noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which property.
+    pub property: Property,
+    /// At which node.
+    pub node: usize,
+    /// One sentence.
+    pub detail: String,
+}
+
+impl Violation {
+    /// A violation.
+    pub fn new(property: Property, node: usize, detail: impl Into<String>) -> Self {
+        Self { property, node, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (node {})", self.property, self.detail, self.node)
+    }
+}

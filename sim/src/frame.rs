@@ -1,0 +1,104 @@
+//! Frames as an outsider sees them: the length, two routes in the clear, an opaque payload.
+//!
+//! The adversary reads and writes the wire with the codec that honest nodes use.
+
+use razor::error::Result;
+use razor::routing::{Address, Limits, Message, Route, Tail};
+
+/// Bytes before the CBOR array's first item: the frame's length and the array's head.
+const BEFORE: usize = 5;
+
+/// A frame taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Where it goes.
+    pub onward: Vec<Address>,
+    /// Where an answer goes.
+    pub back: Vec<Address>,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// The tracing text.
+    pub tracing: Option<String>,
+}
+
+impl Frame {
+    /// Takes a whole frame apart, with limits wide enough for anything a node sends.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let traced = bytes.get(4) == Some(&0x84);
+        let mut message = Message::raw(bytes.to_vec(), 0);
+        message.unfold(BEFORE, &Limits::CEILING, |_| Ok(traced))?;
+        Ok(Self {
+            onward: message.onward().iter().map(|address| address.to_owned()).collect(),
+            back: message.return_route().iter().map(|address| address.to_owned()).collect(),
+            payload: message.payload().to_vec(),
+            tracing: message.tracing().map(str::to_owned),
+        })
+    }
+
+    /// Puts it together again.
+    pub fn encode(&self) -> Vec<u8> {
+        let route = |addresses: &[Address]| addresses.iter().cloned().collect::<Route>();
+        let mut message = Message::new(route(&self.onward).as_ref(), route(&self.back).as_ref(), &self.payload);
+        message.set_tracing(self.tracing.as_deref());
+        let head = if self.tracing.is_some() { 0x84 } else { 0x83 };
+        message.fold(&[head], Tail::Tracing);
+        let mut bytes = (message.payload().len() as u32).to_be_bytes().to_vec();
+        bytes.extend_from_slice(message.payload());
+        bytes
+    }
+
+    /// What the payload looks like to somebody without keys.
+    pub fn kind(&self) -> Kind {
+        match self.payload.first_chunk::<8>() {
+            Some(nonce) if nonce[..4] == [0; 4] && self.payload.len() >= 24 => {
+                Kind::Channel(u64::from_be_bytes(*nonce))
+            }
+            _ if self.payload.len() == 32 => Kind::FirstMessage,
+            _ if self.payload.len() >= 32 + 48 => Kind::Handshake,
+            _ => Kind::Other,
+        }
+    }
+}
+
+/// What a payload looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Message 1 of a handshake.
+    FirstMessage,
+    /// Message 2 or 3 of a handshake.
+    Handshake,
+    /// A channel message with this nonce.
+    Channel(u64),
+    /// Something else.
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_taken_apart_is_put_together_again_byte_for_byte() {
+        for tracing in [None, Some("{}".to_owned())] {
+            let frame = Frame {
+                onward: vec!["hop".into(), "echo".into()],
+                back: vec!["app".into()],
+                payload: vec![7; 300],
+                tracing,
+            };
+            let bytes = frame.encode();
+            assert_eq!(bytes.len(), 4 + u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize);
+            assert_eq!(Frame::decode(&bytes).unwrap(), frame);
+        }
+    }
+
+    #[test]
+    fn the_published_frame_reads_as_published() {
+        let bytes = [
+            0, 0, 0, 0x13, 0x83, 0x81, 0x82, 0, 0x44, 0x65, 0x63, 0x68, 0x6f, 0x81, 0x82, 0, 0x43, 0x61, 0x70, 0x70,
+            0x42, 1, 2,
+        ];
+        let frame = Frame::decode(&bytes).unwrap();
+        assert_eq!((frame.onward, frame.back, frame.payload), (vec!["echo".into()], vec!["app".into()], vec![1, 2]));
+    }
+}

@@ -1,0 +1,24 @@
+//! # Deterministic worlds with a hostile middle
+//!
+//! One seed makes everything: a line of nodes, the links between them, what the middle node does to the
+//! frames that pass, the identities, and what the applications say. Time is virtual and one thread runs
+//! a world, so a seed reproduces it byte for byte. [`run_seed`] runs one; checkers watch it all along.
+
+pub mod adversary;
+pub mod checker;
+pub mod frame;
+pub mod host;
+pub mod link;
+pub mod plan;
+pub mod queue;
+pub mod report;
+pub mod seed;
+pub mod situation;
+pub mod trace;
+pub mod world;
+
+pub use plan::{Plan, Preset};
+pub use report::Report;
+pub use seed::Seed;
+pub use situation::Situation;
+pub use world::World;
