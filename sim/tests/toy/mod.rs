@@ -254,7 +254,7 @@ impl Toy {
             }
             (false, false) if frame.payload.len() == 96 => {
                 let expected = hash(&[&shared, &channel.e1, &channel.e2, &frame.payload[32..64], b"3"]);
-                if !skip && frame.payload[..32] != expected {
+                if !skip && (frame.payload[..32] != expected || frame.payload[64..] != [0; 32]) {
                     return;
                 }
                 channel.peer = Identifier(frame.payload[32..64].try_into().expect("32 bytes"));
