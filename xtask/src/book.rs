@@ -20,7 +20,10 @@ pub(crate) fn preprocess(root: &Path) -> Outcome {
     let book = input.get_mut(1).ok_or("mdbook sends a context and a book")?;
     let items = ["items", "sections"].into_iter().find(|key| book[*key].is_array()).ok_or("the book has no items")?;
     for item in book[items].as_array_mut().into_iter().flatten() {
-        chapter(&spec, &mut item["Chapter"]);
+        // Titles of parts and separators are items, too.
+        if let Some(item) = item.get_mut("Chapter") {
+            chapter(&spec, item);
+        }
     }
     println!("{book}");
     Ok(())

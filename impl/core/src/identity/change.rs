@@ -47,6 +47,8 @@ impl ChangeData {
 
     fn decode(signed: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(SignedType::Change.open(signed, CHANGE_MAX)?);
+        //= spec/src/extensions.md#ext-3
+        //# A verifier MUST refuse a signed structure with another number of items than its version has.
         reader.array_of(5)?;
         let previous = if reader.null()? { None } else { Some(ChangeHash(reader.array_bytes()?)) };
         let key = key(&mut reader)?;

@@ -60,10 +60,10 @@ impl Presentation {
     ///
     /// # Errors
     /// `COD-*`, `IDN-*`, `PUR-1`, `PUR-2`, `PUR-12`, `VLT-*` as for histories and attestations; `PUR-20`
-    /// when there are too many credentials, `PUR-21` when one is too long, `PUR-22` when one is none.
+    /// when there are too many credentials, `EXT-1` too many unknown items, `PUR-21` when one is too long, `PUR-22` when one is none.
     pub fn decode(bytes: &[u8], limits: &PresentationLimits) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        reader.array_of(3)?;
+        let unknown = reader.open_array_of(3)?;
         let identity = Identity::read(&mut reader, None, &limits.history)?;
         let attestation = PurposeKeyAttestation::read(&mut reader)?;
         let count = reader.array()?;
@@ -76,6 +76,7 @@ impl Presentation {
         for _ in 0..count {
             credentials.push(PresentedCredential::read(&mut reader, limits.credential)?);
         }
+        reader.skip_unknown(unknown)?;
         reader.finish()?;
         Ok(Self { identity, attestation, credentials })
     }

@@ -297,6 +297,8 @@ impl Message {
         self.onward_count = onward_count;
         self.back_count = back_count;
         self.traced = traced;
+        //= spec/src/extensions.md#ext-2
+        //# A node MUST NOT forward items of a transport message that it does not know.
         self.bytes.truncate(traced_end);
         Ok(())
     }

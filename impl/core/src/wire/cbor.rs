@@ -22,6 +22,9 @@ pub const SKIP_ITEMS: usize = 256;
 
 //= spec/src/codecs.md#cod-4
 //# A decoder MUST refuse input that ends inside an item.
+/// How many unknown items may follow the known ones of an unsigned array (spec `EXT-1`).
+pub const EXTENSION_ITEMS: u64 = 4;
+
 const TRUNCATED: Error = Error::malformed("COD-4", "the message ends inside an item");
 //= spec/src/codecs.md#cod-3
 //# A decoder MUST refuse an item whose type, number of items or fixed length differs from what the structure says.
@@ -110,6 +113,30 @@ impl<'a> Reader<'a> {
         } else {
             Err(Error::malformed("COD-3", "an array has another number of items than the structure says"))
         }
+    }
+
+    /// An unsigned array of `known` items that a later version may have extended: how many unknown items
+    /// follow the known ones, to be skipped with [`skip_unknown`](Self::skip_unknown).
+    ///
+    /// # Errors
+    /// `COD-1` to `COD-4`; `EXT-1` when there are more than [`EXTENSION_ITEMS`] unknown ones.
+    pub fn open_array_of(&mut self, known: u64) -> Result<u64> {
+        const TOO_FEW: Error = Error::malformed("COD-3", "an array has fewer items than the structure says");
+        let unknown = self.array()?.checked_sub(known).ok_or(TOO_FEW)?;
+        //= spec/src/extensions.md#ext-1
+        //# A receiver MUST skip up to 4 well-formed unknown items at the end of a transport message or a handshake payload, and refuse more.
+        if unknown > EXTENSION_ITEMS {
+            return Err(Error::limit("EXT-1", "too many unknown items follow the known ones"));
+        }
+        Ok(unknown)
+    }
+
+    /// Skips `unknown` items.
+    ///
+    /// # Errors
+    /// As [`skip`](Self::skip).
+    pub fn skip_unknown(&mut self, unknown: u64) -> Result<()> {
+        (0..unknown).try_for_each(|_| self.skip())
     }
 
     /// A definite-length map's number of entries.
