@@ -1,0 +1,51 @@
+//! Failures of the command: sentences that say what to do, and exit codes.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Why the command ends early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    sentence: String,
+    code: u8,
+}
+
+/// The result of a command.
+pub(crate) type Result<T = ExitCode> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// The command was used wrongly (exit code 2).
+    pub(crate) fn usage(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), code: 2 }
+    }
+
+    /// What was to be checked does not hold, or what was to be done could not be (exit code 1).
+    pub(crate) fn failed(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), code: 1 }
+    }
+
+    /// The file could not be used.
+    pub(crate) fn file(verb: &str, path: &Path, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
+            io::ErrorKind::AlreadyExists => "choose another name",
+            _ => "try again when this is solved",
+        };
+        Self::failed(format!("could not {verb} {}: {error}; {advice}", path.display()))
+    }
+
+    /// Prints the sentence; gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        eprintln!("razor: {self}");
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}

@@ -1,0 +1,93 @@
+//! `razor identity verify`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use razor::identity::{Comparison, Identifier, Identity, PurposeKey, PurposeKeyAttestation};
+
+use crate::failure::{Failure, Result};
+use crate::{input, os};
+
+/// Somebody's identity, to be verified.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The change history: hex, a file, or - for standard input
+    history: String,
+    /// Whose it has to be: I and 64 hex digits
+    #[arg(long, value_name = "IDENTIFIER")]
+    identifier: Option<String>,
+    /// The history of the same identity that is known already: hex or a file
+    #[arg(long, value_name = "HISTORY")]
+    known: Option<String>,
+    /// An attestation that it is said to have made: hex or a file
+    #[arg(long, value_name = "ATTESTATION")]
+    attestation: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result {
+        let expected = self.expected()?;
+        let identity = super::import(&self.history, expected.as_ref())?;
+        let known = self.known.as_deref().map(|known| super::import(known, None)).transpose()?;
+        let attested = self.attestation.as_deref().map(|text| attestation(text, &identity)).transpose()?;
+        super::show::print(&identity, self.json)?;
+        if let Some(attested) = attested.filter(|_| !self.json) {
+            println!("attests     {attested}");
+        }
+        if let Some(known) = known {
+            self.compare(&known, &identity)?;
+        } else if !self.json {
+            println!("valid       every signature and every rule holds");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn expected(&self) -> Result<Option<Identifier>> {
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|e: razor::Error| Failure::usage(format!("--identifier is no identifier: {}", e.what())))
+        };
+        self.identifier.as_ref().map(parse).transpose()
+    }
+
+    fn compare(&self, known: &Identity, received: &Identity) -> Result<()> {
+        let sentence = match Identity::compare(known, received) {
+            Comparison::Equal => "it is equal to the known history",
+            Comparison::Newer => "it is newer than the known history: keep it instead",
+            Comparison::Older => {
+                return Err(Failure::failed("the history is valid but older than the known one: keep the known one"));
+            }
+            Comparison::Conflict => {
+                return Err(Failure::failed(
+                    "the history is valid but in conflict with the known one: it is another identity, or its owner shows different histories to different people; trust neither before you know which",
+                ));
+            }
+        };
+        if !self.json {
+            println!("compared    {sentence}");
+        }
+        Ok(())
+    }
+}
+
+/// Verifies an attestation by `identity` now, and says of what it is.
+fn attestation(text: &str, identity: &Identity) -> Result<String> {
+    let path = std::path::Path::new(text);
+    let bytes = if path.is_file() { input::file(path)? } else { input::argument(text)? };
+    let attested = PurposeKeyAttestation::decode(&bytes)
+        .and_then(|attestation| attestation.verify(identity, os::now()))
+        .map_err(|e| {
+            Failure::failed(format!(
+                "the identity is valid, but the attestation is not: {e}; ask its owner for a new one"
+            ))
+        })?;
+    Ok(match attested.key() {
+        PurposeKey::SecureChannelStatic(key) => format!("X25519 key {} for secure channels", hex::encode(key.0)),
+        PurposeKey::CredentialSigning(key) => {
+            format!("{} key {} for signing credentials", super::key_kind(key), hex::encode(key.as_bytes()))
+        }
+    })
+}

@@ -1,0 +1,39 @@
+//! The command `razor`: verifies the protocol stack, explains bytes, keeps identities.
+
+mod decode;
+mod failure;
+mod identity;
+mod input;
+mod os;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The Ockam protocols, checked and explained.
+#[derive(Debug, Parser)]
+#[command(name = "razor", version, arg_required_else_help = true)]
+struct Razor {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(verify::Verify),
+    Decode(decode::Decode),
+    Identity(identity::IdentityCommand),
+}
+
+fn main() -> ExitCode {
+    let result = match Razor::parse().command {
+        Command::Verify(command) => command.run(),
+        Command::Decode(command) => command.run(),
+        Command::Identity(command) => command.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
