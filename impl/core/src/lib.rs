@@ -59,6 +59,7 @@
 
 extern crate alloc;
 
+pub mod channel;
 pub mod env;
 pub mod error;
 #[cfg(any(test, feature = "arbitrary"))]

@@ -61,10 +61,10 @@ pub struct Delivery {
 
 /// Where a message entered this node, and for whom it speaks. Only this crate can make one, and it is
 /// never on the wire: it is what authorisation rests on.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Provenance(pub(crate) Origin);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     /// A worker of this node, or the program that owns the node.
     Local,

@@ -1,0 +1,204 @@
+//! Admission of half-open handshakes: who may occupy a place, and who leaves when all are taken.
+//!
+//! Whoever can send a message can start a handshake, so a place is what an attacker takes first. The
+//! table has a fixed number of places, in total and per source, and when it is full a place is freed at
+//! random *among those of the source that holds the most*. A flood through one connection therefore
+//! displaces itself before it displaces anybody else.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use crate::env::{Entropy, Purpose};
+use crate::node::Provenance;
+use crate::routing::Address;
+
+/// How many half-open handshakes a listener bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    /// In total.
+    pub total: usize,
+    /// From one source: one connection, or one authenticated peer of an outer channel.
+    pub per_source: usize,
+}
+
+impl Places {
+    /// What every listener bears at least.
+    pub const FLOOR: Self = Self { total: 4, per_source: 2 };
+    /// The most that anyone may configure.
+    pub const CEILING: Self = Self { total: 65_536, per_source: 65_536 };
+    /// What a listener is configured with unless told otherwise.
+    pub const DEFAULT: Self = Self { total: 1024, per_source: 64 };
+
+    /// The nearest values between floor and ceiling.
+    fn clamped(self) -> Self {
+        let total = self.total.clamp(Self::FLOOR.total, Self::CEILING.total);
+        Self { total, per_source: self.per_source.clamp(Self::FLOOR.per_source, total) }
+    }
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// A place in the table. A handshake holds it while it is half open; dropping it frees the place.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "held for its reference count")] Arc<()>);
+
+struct Occupant {
+    source: Provenance,
+    /// How to stop it.
+    address: Address,
+    place: Weak<()>,
+}
+
+/// The places of one listener.
+pub struct Admission {
+    places: Places,
+    occupants: Vec<Occupant>,
+}
+
+impl Admission {
+    /// A table with all places free.
+    pub fn new(places: Places) -> Self {
+        Self { places: places.clamped(), occupants: Vec::new() }
+    }
+
+    /// Takes a place for a new handshake, reached at `address`, whose first message came from `source`.
+    /// If another had to leave for it, its address comes too: the caller stops that handshake.
+    ///
+    /// The work is bounded by the number of places.
+    pub fn admit(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        source: Provenance,
+        address: Address,
+    ) -> (Place, Option<Address>) {
+        self.occupants.retain(|occupant| occupant.place.strong_count() > 0);
+        let from_source = self.held_by(&source);
+        //= spec/src/channels.md#chn-52
+        //# A listener MUST bound the number of half-open handshakes, in total and for each source.
+        let victim = if from_source >= self.places.per_source {
+            self.random_of(entropy, &source)
+        } else if self.occupants.len() >= self.places.total {
+            let heaviest = self.heaviest().unwrap_or(source);
+            self.random_of(entropy, &heaviest)
+        } else {
+            None
+        };
+        let evicted = victim.map(|index| self.occupants.swap_remove(index).address);
+        let place = Arc::new(());
+        self.occupants.push(Occupant { source, address, place: Arc::downgrade(&place) });
+        (Place(place), evicted)
+    }
+
+    /// How many handshakes are half open now.
+    pub fn half_open(&self) -> usize {
+        self.occupants.iter().filter(|occupant| occupant.place.strong_count() > 0).count()
+    }
+
+    /// How many bytes the table holds.
+    pub fn footprint(&self) -> usize {
+        self.occupants.len().saturating_mul(size_of::<Occupant>())
+    }
+
+    fn held_by(&self, source: &Provenance) -> usize {
+        self.occupants.iter().filter(|occupant| occupant.source == *source).count()
+    }
+
+    /// The source that holds the most places; of several the one whose order is first.
+    fn heaviest(&self) -> Option<Provenance> {
+        let mut sources: Vec<Provenance> = self.occupants.iter().map(|occupant| occupant.source).collect();
+        sources.sort_unstable();
+        let runs = sources.chunk_by(|a, b| a == b);
+        runs.fold(&[][..], |best, run| if run.len() > best.len() { run } else { best }).first().copied()
+    }
+
+    /// The index of a random occupant of this source.
+    fn random_of(&self, entropy: &mut dyn Entropy, source: &Provenance) -> Option<usize> {
+        //= spec/src/channels.md#chn-53
+        //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most.
+        let held = u64::try_from(self.held_by(source)).ok()?;
+        let random = u64::from_le_bytes(entropy.array(Purpose::Eviction));
+        let nth = usize::try_from(random.checked_rem(held)?).ok()?;
+        self.occupants.iter().enumerate().filter(|(_, o)| o.source == *source).nth(nth).map(|(index, _)| index)
+    }
+}
+
+impl core::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Admission").field("places", &self.places).field("half_open", &self.half_open()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Seeded;
+    use crate::node::ConnectionId;
+
+    const SMALL: Places = Places { total: 8, per_source: 6 };
+
+    fn source(n: u64) -> Provenance {
+        Provenance::connection(ConnectionId(n))
+    }
+
+    fn name(n: usize) -> Address {
+        Address::local(&format!("h{n}"))
+    }
+
+    //= spec/src/channels.md#chn-52
+    //= type=test
+    //# A listener MUST bound the number of half-open handshakes, in total and for each source.
+    #[test]
+    fn places_are_bounded_in_total_and_per_source() {
+        let mut entropy = Seeded::from_u64(1);
+        let mut admission = Admission::new(SMALL);
+        let mut held = Vec::new();
+        for n in 0..100 {
+            let (place, evicted) = admission.admit(&mut entropy, source(1), name(n));
+            assert_eq!(evicted.is_some(), n >= 6, "after {n}");
+            held.push(place);
+        }
+        assert_eq!(admission.occupants.len(), 6);
+        for n in 100..200 {
+            held.push(admission.admit(&mut entropy, source(n as u64), name(n)).0);
+        }
+        assert_eq!(admission.occupants.len(), 8);
+    }
+
+    //= spec/src/channels.md#chn-53
+    //= type=test
+    //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most.
+    #[test]
+    fn a_flood_displaces_itself_and_not_the_quiet_neighbour() {
+        let mut entropy = Seeded::from_u64(2);
+        let mut admission = Admission::new(SMALL);
+        let quiet = admission.admit(&mut entropy, source(7), name(0));
+        let mut flood = Vec::new();
+        let mut evicted = Vec::new();
+        for n in 1..500 {
+            let (place, victim) = admission.admit(&mut entropy, source(n % 2), name(n as usize));
+            flood.push(place);
+            evicted.extend(victim);
+        }
+        assert!(!evicted.contains(&name(0)), "the quiet source holds the least");
+        assert!(evicted.len() > 400);
+        drop(quiet);
+        // Random, not oldest first: an attacker cannot know which place falls.
+        assert_ne!(evicted[..6], (1..7).map(name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_finished_handshake_frees_its_place() {
+        let mut entropy = Seeded::from_u64(3);
+        let mut admission = Admission::new(SMALL);
+        for n in 0..100 {
+            let (place, evicted) = admission.admit(&mut entropy, source(1), name(n));
+            assert_eq!(evicted, None);
+            drop(place);
+        }
+        assert_eq!(admission.half_open(), 0);
+    }
+}
