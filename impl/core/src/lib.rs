@@ -67,6 +67,7 @@ pub mod fuzzing;
 pub mod identity;
 pub mod machine;
 pub mod node;
+pub mod noise;
 pub mod routing;
 pub mod session;
 pub mod vault;

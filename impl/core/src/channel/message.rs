@@ -200,10 +200,7 @@ mod tests {
     fn a_payload_is_encoded_as_production_does() {
         let mut message = routed();
         encode_payload(&mut message, Padding::None);
-        assert_eq!(
-            hex::encode(message.payload()),
-            "8282008183818200446563686f81820043617070460568656c6c6f40"
-        );
+        assert_eq!(hex::encode(message.payload()), "8282008183818200446563686f81820043617070460568656c6c6f40");
         assert_eq!(read(&mut message), Ok(Plaintext::Payload));
         assert_eq!(message, routed());
         assert_eq!(message.relayouts(), 0);
@@ -232,17 +229,17 @@ mod tests {
         for bad in [
             "",
             "82",
-            "8282038040",                                                   // an unknown message
-            "828202804000",                                                 // a byte after the padding
-            "82820280",                                                     // no padding
-            "8282028140",                                                   // Close with a field
-            "829f0280ff40",                                                 // indefinite
-            "82820280f6",                                                   // padding is null
-            "8282028058020000",                                             // padding's length not shortest
-            "8282008183818200446563686f81820043617070460568656c6c6f",       // no padding
-            "8282008183818200446563686f8182004361707058060568656c6c6f40",   // payload's length not shortest
-            "8282008182818200446563686f8182004361707040",                   // a field is missing
-            "8282008184818200446563686f81820043617070460568656c6c6f4040",   // a field too many
+            "8282038040",                                                 // an unknown message
+            "828202804000",                                               // a byte after the padding
+            "82820280",                                                   // no padding
+            "8282028140",                                                 // Close with a field
+            "829f0280ff40",                                               // indefinite
+            "82820280f6",                                                 // padding is null
+            "8282028058020000",                                           // padding's length not shortest
+            "8282008183818200446563686f81820043617070460568656c6c6f",     // no padding
+            "8282008183818200446563686f8182004361707058060568656c6c6f40", // payload's length not shortest
+            "8282008182818200446563686f8182004361707040",                 // a field is missing
+            "8282008184818200446563686f81820043617070460568656c6c6f4040", // a field too many
         ] {
             let mut message = plain(&hex::decode(bad).unwrap());
             let before = message.clone();

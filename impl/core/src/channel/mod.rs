@@ -1,11 +1,37 @@
 //! Secure channels. Spec: "Secure channels".
+//!
+//! A channel is a hop: what is sent to its encryptor comes out of the peer's decryptor, and whoever
+//! stands between sees nonces and sizes. Read in this order:
+//!
+//! | file | what |
+//! |---|---|
+//! | `machine` | [`Channel`]: what goes in, what comes out |
+//! | `state` | the states and every move between them |
+//! | `handshake` | Noise XX with identities in its payloads |
+//! | `session` | an open channel |
+//! | `keys` | sealing and opening, renewal of keys |
+//! | `window` | which nonces are still taken |
+//! | `message` | what stands under the encryption |
+//! | `trust`, `admission` | with whom, and how many at once |
 
 mod admission;
+mod config;
+mod handshake;
+mod keys;
+mod machine;
 mod message;
+mod session;
+mod state;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod window;
 
 pub use admission::{Admission, Place, Places};
-pub use message::{Padding, PaddingLimit, Plaintext};
+pub use config::Config;
+pub use keys::{Decryptor, Encryptor, INTERVAL};
+pub use machine::{Addresses, Channel, Event, Input, Output, Ticket};
+pub use message::{Padding, PaddingLimit, Plaintext, decode, encode_close, encode_payload, encode_refresh};
+pub use state::State;
 pub use trust::{Trust, TrustPolicy};
-pub use window::{WINDOW, Window};
+pub use window::{Fresh, WINDOW, Window};

@@ -2,6 +2,7 @@
 
 mod signing;
 mod software;
+pub mod suite;
 
 pub use signing::sha256;
 pub use software::{SigningKind, SoftwareVault};

@@ -1,0 +1,70 @@
+//! What a channel is configured with.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::env::Timestamp;
+use crate::error::Result;
+use crate::identity::{Identity, Presentation, PresentationLimits, PresentedCredential, PurposeKeyAttestation};
+use crate::routing::Limits;
+use crate::vault::{KeyHandle, PublicKey};
+
+use super::message::{Padding, PaddingLimit};
+use super::trust::Trust;
+
+/// What a party says of itself, whom it trusts, and its bounds. Made once per identity and shared by
+/// all its channels.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(super) presentation: Vec<u8>,
+    pub(super) static_key: PublicKey,
+    pub(super) static_handle: KeyHandle,
+    /// With whom a channel may be opened.
+    pub trust: Trust,
+    /// How long a handshake may take, on either side.
+    pub timeout: Duration,
+    /// Padding of what is sent.
+    pub padding: Padding,
+    /// The most padding that is accepted.
+    pub padding_limit: PaddingLimit,
+    /// Bounds on inner routes.
+    pub limits: Limits,
+    /// Bounds on what the peer presents.
+    pub presentation_limits: PresentationLimits,
+}
+
+impl Config {
+    /// How long a handshake may take unless told otherwise.
+    pub const TIMEOUT: Duration = Duration::from_secs(120);
+
+    /// A configuration for `identity`, whose static key is attested. `credentials` are shown to peers.
+    ///
+    /// # Errors
+    /// `PUR-*` when the attestation would not convince a peer now.
+    pub fn new(
+        identity: &Identity,
+        attestation: &PurposeKeyAttestation,
+        credentials: &[PresentedCredential],
+        now: Timestamp,
+    ) -> Result<Self> {
+        let static_key = *attestation.verify(identity, now)?.secure_channel_static()?;
+        Ok(Self {
+            presentation: Presentation::encode(identity, attestation, credentials),
+            static_key,
+            static_handle: KeyHandle::of(&static_key.0),
+            trust: Trust::Everyone,
+            timeout: Self::TIMEOUT,
+            padding: Padding::None,
+            padding_limit: PaddingLimit::DEFAULT,
+            limits: Limits::DEFAULT,
+            presentation_limits: PresentationLimits::DEFAULT,
+        })
+    }
+
+    /// The same with another trust policy.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+}

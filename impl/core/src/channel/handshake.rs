@@ -1,0 +1,318 @@
+//! The handshake: Noise XX, with identities in its payloads.
+//!
+//! Everything is computed on the side. A state is left only when what arrived is right as a whole, so
+//! that garbage, duplicates and late messages change nothing.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use crate::env::{Env, Instant};
+use crate::error::{Error, Result};
+use crate::identity::{self, Identifier, Presentation, Presented, StoreAnswer, StoreRequest};
+use crate::node::{Answer, Request};
+use crate::noise::{Finished, Initiator, InitiatorNeedsDh, Responder, ResponderNeedsDh};
+use crate::routing::{Message, Route};
+use crate::vault::suite::Suite;
+use crate::vault::{self, PublicKey};
+
+use super::machine::{Next, Shared, Ticket};
+use super::session::Session;
+use super::state::{self, State};
+
+/// The most messages that are held for later.
+pub(super) const HELD_MESSAGES: usize = 8;
+/// The most bytes that they may take.
+pub(super) const HELD_BYTES: usize = 32_768;
+
+/// A half-open channel.
+pub(super) struct Handshake<S: Suite> {
+    stage: Stage<S>,
+    pub(super) deadline: Instant,
+    /// Why the last message was refused: the reason that a timeout gives.
+    pub(super) last_error: Option<Error>,
+    /// Messages that came too early: data that overtook message 3, or anything while an answer is awaited.
+    held: VecDeque<Message>,
+}
+
+enum Stage<S: Suite> {
+    /// Leaving this state; never seen from outside.
+    Leaving(State),
+    AwaitMessage2(Initiator<S>),
+    AwaitKeyForMessage2 {
+        noise: ResponderNeedsDh<S>,
+        remote: Route,
+        ticket: Ticket,
+    },
+    AwaitMessage3(Responder<S>),
+    LoadPeer {
+        side: Side<S>,
+        presented: Box<Presented>,
+        remote: Route,
+        ticket: Ticket,
+    },
+    StorePeer {
+        side: Side<S>,
+        peer: Identifier,
+        remote: Route,
+        ticket: Ticket,
+    },
+    AwaitKeyForMessage3 {
+        noise: InitiatorNeedsDh<S>,
+        peer: Identifier,
+        remote: Route,
+        ticket: Ticket,
+    },
+}
+
+/// What comes after the store, by role.
+enum Side<S: Suite> {
+    Initiator {
+        noise: InitiatorNeedsDh<S>,
+        /// To fall back to when this message 2 turns out to be worthless.
+        waiting: Initiator<S>,
+    },
+    Responder(Finished),
+}
+
+impl<S: Suite> Handshake<S> {
+    pub(super) fn initiate(shared: &mut Shared, env: &mut Env<'_>, route: &Route) -> Self {
+        //= spec/src/channels.md#chn-2
+        //# An initiator MUST send message 1 with an empty payload.
+        let (noise, message_1) = Initiator::start(shared.config.static_key, env.entropy);
+        shared.transmit_handshake(route.as_ref(), &message_1);
+        Self::new(shared, env, Stage::AwaitMessage2(noise))
+    }
+
+    pub(super) fn respond(shared: &mut Shared, env: &mut Env<'_>, message_1: &Message) -> Result<Self> {
+        let remote = remote_route(message_1)?;
+        //= spec/src/channels.md#chn-3
+        //# A responder MUST take any payload in message 1 into the handshake hash, and use it for nothing else.
+        let noise = ResponderNeedsDh::read_message_1(shared.config.static_key, message_1.payload(), env.entropy)?;
+        let deadline = env.now + shared.config.timeout;
+        let ticket = ask_vault(shared, deadline, noise.dh_with());
+        Ok(Self::new(shared, env, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
+    }
+
+    fn new(shared: &Shared, env: &Env<'_>, stage: Stage<S>) -> Self {
+        let deadline = env.now + shared.config.timeout;
+        Self { stage, deadline, last_error: None, held: VecDeque::new() }
+    }
+
+    pub(super) fn state(&self) -> State {
+        match &self.stage {
+            Stage::AwaitMessage2(_) => State::AwaitMessage2,
+            Stage::AwaitKeyForMessage2 { .. } => State::AwaitKeyForMessage2,
+            Stage::AwaitMessage3(_) => State::AwaitMessage3,
+            Stage::LoadPeer { .. } => State::LoadPeer,
+            Stage::StorePeer { .. } => State::StorePeer,
+            Stage::AwaitKeyForMessage3 { .. } => State::AwaitKeyForMessage3,
+            Stage::Leaving(state) => *state,
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.iter().map(Message::footprint).sum()
+    }
+
+    /// A message from the peer's side.
+    pub(super) fn receive(&mut self, shared: &mut Shared, env: &Env<'_>, message: Message) -> Result<Next<S>> {
+        let read = match &self.stage {
+            Stage::AwaitMessage2(noise) => read_message_2(shared, env, noise, &message),
+            //= spec/src/channels.md#chn-16
+            //# A message 3 that is not authentic MUST leave the responder waiting with its state unchanged.
+            Stage::AwaitMessage3(noise) => match noise.read_message_3(message.payload()) {
+                Err(_) => return self.hold(message).map(|()| Next::Stay),
+                Ok((finished, payload)) => match verify(shared, env, &payload, &finished.remote_static) {
+                    Ok(presented) => Ok((Side::Responder(finished), presented)),
+                    //= spec/src/channels.md#chn-17
+                    //# A responder MUST end the handshake when an authentic message 3 carries a presentation that it refuses.
+                    Err(error) => return Ok(Next::Failed(error)),
+                },
+            },
+            _ => return self.hold(message).map(|()| Next::Stay),
+        };
+        let checked = read.and_then(|(side, presented)| Ok((side, presented, remote_route(&message)?)));
+        match checked {
+            Ok((side, presented, remote)) => {
+                //= spec/src/channels.md#chn-12
+                //# A party MUST NOT send or show anything that depends on the store before the store has answered.
+                let request = Request::Store(StoreRequest::Load(presented.identity.identifier()));
+                let ticket = shared.ask(self.deadline, request);
+                self.enter(Stage::LoadPeer { side, presented: Box::new(presented), remote, ticket });
+                Ok(Next::Stay)
+            }
+            //= spec/src/channels.md#chn-15
+            //# A message 2 that fails any check MUST leave the initiator waiting with its state unchanged.
+            Err(error) => {
+                self.last_error = Some(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// The vault or the store has answered.
+    pub(super) fn answer(
+        &mut self,
+        shared: &mut Shared,
+        env: &Env<'_>,
+        ticket: Ticket,
+        answer: Answer,
+    ) -> Result<Next<S>> {
+        //= spec/src/channels.md#chn-19
+        //# An answer that comes late, twice, or to no question MUST change nothing.
+        if self.ticket() != Some(ticket) {
+            return Ok(Next::Stay);
+        }
+        let leaving = Stage::Leaving(self.state());
+        match (core::mem::replace(&mut self.stage, leaving), answer) {
+            (Stage::AwaitKeyForMessage2 { noise, remote, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
+                let (message_2, noise) = noise.write_message_2(&secret, &shared.config.presentation)?;
+                //= spec/src/channels.md#chn-20
+                //# A party MUST send each handshake message at most once.
+                shared.transmit_handshake(remote.as_ref(), &message_2);
+                self.enter(Stage::AwaitMessage3(noise));
+                Ok(Next::Stay)
+            }
+            (Stage::LoadPeer { side, presented, remote, .. }, Answer::Store(Ok(StoreAnswer::Loaded(known)))) => {
+                self.loaded(shared, env, side, *presented, remote, known.as_deref())
+            }
+            (Stage::StorePeer { side, peer, remote, .. }, Answer::Store(Ok(StoreAnswer::Stored))) => {
+                Ok(self.admitted(shared, side, peer, remote))
+            }
+            (
+                Stage::AwaitKeyForMessage3 { noise, peer, remote, .. },
+                Answer::Vault(Ok(vault::Answer::Shared(secret))),
+            ) => {
+                let (message_3, finished) = noise.write_message_3(&secret, &shared.config.presentation)?;
+                //= spec/src/channels.md#chn-13
+                //# Message 3 and everything after it MUST be sent along the return route of message 2, and what a responder sends along that of message 1 or 3.
+                shared.transmit_handshake(remote.as_ref(), &message_3);
+                Ok(self.open(Session::new(peer, remote, finished, false)))
+            }
+            (_, Answer::Vault(Err(error)) | Answer::Store(Err(error))) => Ok(Next::Failed(error)),
+            _ => Ok(Next::Failed(Error::misuse("CHN-19", "an answer does not fit its question"))),
+        }
+    }
+
+    /// The store has said what it knows of the peer.
+    fn loaded(
+        &mut self,
+        shared: &mut Shared,
+        env: &Env<'_>,
+        side: Side<S>,
+        presented: Presented,
+        remote: Route,
+        known: Option<&[u8]>,
+    ) -> Result<Next<S>> {
+        let Presented { identity, .. } = presented;
+        let peer = identity.identifier();
+        //= spec/src/channels.md#chn-9
+        //# A party MUST refuse a peer whose change history is older than the one it knows or conflicts with it.
+        match identity::admit(known, identity) {
+            Ok(admission) => {
+                if let Some(request) = admission.to_store() {
+                    let ticket = shared.ask(self.deadline, Request::Store(request));
+                    self.enter(Stage::StorePeer { side, peer, remote, ticket });
+                    return Ok(Next::Stay);
+                }
+                Ok(self.admitted(shared, side, peer, remote))
+            }
+            Err(error) => match side {
+                Side::Initiator { waiting, .. } => {
+                    self.enter(Stage::AwaitMessage2(waiting));
+                    self.last_error = Some(error);
+                    // What came meanwhile may be the real message 2.
+                    for message in core::mem::take(&mut self.held) {
+                        let _ = self.receive(shared, env, message);
+                    }
+                    Err(error)
+                }
+                Side::Responder(_) => Ok(Next::Failed(error)),
+            },
+        }
+    }
+
+    /// The peer is known and trusted.
+    fn admitted(&mut self, shared: &mut Shared, side: Side<S>, peer: Identifier, remote: Route) -> Next<S> {
+        match side {
+            Side::Initiator { noise, .. } => {
+                let ticket = ask_vault(shared, self.deadline, noise.dh_with());
+                self.enter(Stage::AwaitKeyForMessage3 { noise, peer, remote, ticket });
+                Next::Stay
+            }
+            Side::Responder(finished) => self.open(Session::new(peer, remote, finished, true)),
+        }
+    }
+
+    fn open(&mut self, session: Session<S>) -> Next<S> {
+        Next::Open(Box::new(session), core::mem::take(&mut self.held))
+    }
+
+    /// Keeps a message that may make sense later.
+    fn hold(&mut self, mut message: Message) -> Result<()> {
+        //= spec/src/channels.md#chn-21
+        //# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
+        let bytes = self.held_bytes().saturating_add(message.footprint());
+        if self.held.len() >= HELD_MESSAGES || bytes > HELD_BYTES {
+            message.wipe();
+            return Err(Error::limit("CHN-21", "too much came before the handshake was finished"));
+        }
+        self.held.push_back(message);
+        Ok(())
+    }
+
+    fn enter(&mut self, stage: Stage<S>) {
+        let from = self.state();
+        self.stage = stage;
+        debug_assert!(state::allows(from, self.state()), "{from:?} to {:?} is not in the table", self.state());
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        match &self.stage {
+            Stage::AwaitKeyForMessage2 { ticket, .. }
+            | Stage::LoadPeer { ticket, .. }
+            | Stage::StorePeer { ticket, .. }
+            | Stage::AwaitKeyForMessage3 { ticket, .. } => Some(*ticket),
+            _ => None,
+        }
+    }
+}
+
+fn read_message_2<S: Suite>(
+    shared: &Shared,
+    env: &Env<'_>,
+    noise: &Initiator<S>,
+    message: &Message,
+) -> Result<(Side<S>, Presented)> {
+    let (next, payload) = noise.read_message_2(message.payload())?;
+    let presented = verify(shared, env, &payload, next.remote_static())?;
+    Ok((Side::Initiator { noise: next, waiting: noise.clone() }, presented))
+}
+
+/// Who the peer is: its history, then its attestation of the very key that it used, then our policy.
+fn verify(shared: &Shared, env: &Env<'_>, payload: &[u8], remote_static: &PublicKey) -> Result<Presented> {
+    //= spec/src/channels.md#chn-6
+    //# A party MUST verify the peer's change history and derive the peer's identifier from it.
+    let presentation = Presentation::decode(payload, &shared.config.presentation_limits)?;
+    //= spec/src/channels.md#chn-7
+    //# A party MUST verify the peer's attestation with that identifier as its subject.
+    //= spec/src/channels.md#chn-8
+    //# A party MUST refuse a peer whose attested key is not of kind `SecureChannelStatic` or not the static key of the handshake.
+    let presented = presentation.verify(remote_static, env.wall)?;
+    shared.config.trust.admit(&presented.identity.identifier())?;
+    Ok(presented)
+}
+
+fn ask_vault(shared: &mut Shared, deadline: Instant, with: PublicKey) -> Ticket {
+    let handle = shared.config.static_handle;
+    shared.ask(deadline, Request::Vault(vault::Request::StaticDh(handle, with)))
+}
+
+/// The way back to the sender of a handshake message.
+fn remote_route(message: &Message) -> Result<Route> {
+    let route = message.return_route();
+    if route.is_empty() {
+        return Err(Error::misbehaved("CHN-13", "a handshake message has no return route"));
+    }
+    Ok(route.to_owned())
+}

@@ -1,0 +1,187 @@
+//! An open channel: what is sent, what is received, where the peer is.
+
+use alloc::vec::Vec;
+
+use crate::env::Instant;
+use crate::error::{Error, Result};
+use crate::identity::{self, Identifier, Identity, StoreAnswer, StoreRequest};
+use crate::machine::Snapshot;
+use crate::node::{Answer, Request};
+use crate::noise::Finished;
+use crate::routing::{Limits, Message, Route, RouteRef};
+use crate::vault::suite::Suite;
+
+use super::keys::{Decryptor, Encryptor};
+use super::machine::{Event, Output, Shared, Ticket};
+use super::message::{self, Plaintext};
+
+/// An open channel.
+pub(super) struct Session<S: Suite> {
+    pub(super) peer: Identifier,
+    pub(super) remote: Route,
+    /// The nonce of the message that last moved the remote route; only a responder follows its peer.
+    moved_by: Option<u64>,
+    encryptor: Encryptor<S>,
+    decryptor: Decryptor<S>,
+    refresh: Option<Refresh>,
+}
+
+/// The peer's new history, on its way through the store.
+struct Refresh {
+    ticket: Ticket,
+    /// `None` once it is only to be stored.
+    identity: Option<Identity>,
+    credentials: Vec<u8>,
+}
+
+/// What came of a received message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// The message is decrypted and is to be delivered.
+    Deliver,
+    Nothing,
+    Close,
+}
+
+impl<S: Suite> Session<S> {
+    /// `follows` says whether the remote route follows the peer: a responder's does.
+    pub(super) fn new(peer: Identifier, remote: Route, finished: Finished, follows: bool) -> Self {
+        //= spec/src/channels.md#chn-29
+        //# The initiator MUST encrypt with the second key of the split and decrypt with the first, and the responder the other way round.
+        let Finished { send, receive, .. } = finished;
+        Self {
+            peer,
+            remote,
+            moved_by: follows.then_some(0),
+            encryptor: Encryptor::new(send),
+            decryptor: Decryptor::new(receive),
+            refresh: None,
+        }
+    }
+
+    /// Encrypts and sends an application's message.
+    pub(super) fn send(&mut self, shared: &mut Shared, mut message: Message) -> Result<()> {
+        //= spec/src/channels.md#chn-44
+        //# An encryptor MUST put both routes and the payload of a message, and not its tracing text, under the encryption.
+        message::encode_payload(&mut message, shared.config.padding);
+        self.transmit(shared, message, RouteRef::default())
+    }
+
+    /// Sends the last message of the channel. That it cannot be encrypted does not matter any more.
+    pub(super) fn send_close(&mut self, shared: &mut Shared) {
+        let message = plain(&message::encode_close(shared.config.padding));
+        let back = Route::new().then(shared.addresses.encryptor.clone());
+        let _ = self.transmit(shared, message, back.as_ref());
+    }
+
+    /// Presents credentials.
+    pub(super) fn refresh(&mut self, shared: &mut Shared, history: &[u8], credentials: &[u8]) -> Result<()> {
+        let message = plain(&message::encode_refresh(history, credentials, shared.config.padding));
+        let back = Route::new().then(shared.addresses.encryptor.clone());
+        self.transmit(shared, message, back.as_ref())
+    }
+
+    fn transmit(&mut self, shared: &mut Shared, mut message: Message, back: RouteRef<'_>) -> Result<()> {
+        self.encryptor.seal(&mut message)?;
+        //= spec/src/channels.md#chn-43
+        //# An encrypted Payload MUST be sent to the remote route with an empty return route.
+        message.set_routes(self.remote.as_ref(), back);
+        shared.output(Output::Transmit(message));
+        Ok(())
+    }
+
+    /// Decrypts a message in place. On an error only its bytes have changed.
+    pub(super) fn receive(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
+        let back = message.return_route().to_owned();
+        let nonce = self.decryptor.open(message)?;
+        let config = &shared.config;
+        match message::decode(message, &config.limits, config.padding_limit)? {
+            Plaintext::Payload => {
+                self.follow(nonce, &back, &config.limits);
+                //= spec/src/channels.md#chn-45
+                //# A decryptor MUST put its encryptor address at the front of the inner return route before it delivers a message.
+                message.push_return(shared.addresses.encryptor.as_ref());
+                Ok(Received::Deliver)
+            }
+            Plaintext::RefreshCredentials { history, credentials } => {
+                let part = |range| message.payload().get(range).unwrap_or_default();
+                self.refreshed(shared, part(history), part(credentials))?;
+                Ok(Received::Nothing)
+            }
+            Plaintext::Close => Ok(Received::Close),
+        }
+    }
+
+    /// Lets the remote route follow the peer.
+    fn follow(&mut self, nonce: u64, back: &Route, limits: &Limits) {
+        //= spec/src/channels.md#chn-46
+        //# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
+        if self.moved_by.is_some_and(|last| nonce > last) {
+            self.moved_by = Some(nonce);
+            let _ = self.set_route(back, limits);
+        }
+    }
+
+    /// Replaces the way to the peer; the peer's own address at the end stays.
+    pub(super) fn set_route(&mut self, way: &Route, limits: &Limits) -> Result<()> {
+        let mut route = way.clone();
+        if let Some(last) = self.remote.as_ref().last()
+            && way.as_ref().last() != Some(last)
+        {
+            route.append(last);
+        }
+        route.check(limits)?;
+        self.remote = route;
+        Ok(())
+    }
+
+    /// The peer presents itself anew: its history goes through the store before anyone hears of it.
+    fn refreshed(&mut self, shared: &mut Shared, history: &[u8], credentials: &[u8]) -> Result<()> {
+        //= spec/src/channels.md#chn-50
+        //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
+        let limits = &shared.config.presentation_limits.history;
+        let identity = Identity::import_within(history, Some(&self.peer), limits)?;
+        if self.refresh.is_some() {
+            return Err(Error::limit("CHN-50", "another refresh waits for the store"));
+        }
+        let ticket = shared.ask(Instant::NEVER, Request::Store(StoreRequest::Load(self.peer)));
+        self.refresh = Some(Refresh { ticket, identity: Some(identity), credentials: credentials.to_vec() });
+        Ok(())
+    }
+
+    /// The store has answered.
+    pub(super) fn answer(&mut self, shared: &mut Shared, ticket: Ticket, answer: Answer) -> Result<()> {
+        let Some(Refresh { identity, credentials, .. }) = self.refresh.take_if(|refresh| refresh.ticket == ticket)
+        else {
+            return Ok(());
+        };
+        let Answer::Store(answer) = answer else { return Ok(()) };
+        if let (StoreAnswer::Loaded(known), Some(identity)) = (answer?, identity) {
+            let admitted = identity::admit(known.as_deref(), identity)?;
+            if let Some(request) = admitted.to_store() {
+                let ticket = shared.ask(Instant::NEVER, Request::Store(request));
+                self.refresh = Some(Refresh { ticket, identity: None, credentials });
+                return Ok(());
+            }
+        }
+        shared.event(Event::Credentials(credentials));
+        Ok(())
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.encryptor.shrink();
+        self.decryptor.shrink();
+    }
+
+    pub(super) fn picture(&self, picture: &mut Snapshot) {
+        picture.bytes(&self.peer.0).bytes(self.remote.as_ref().items());
+        picture.number(self.moved_by.unwrap_or(u64::MAX));
+        self.encryptor.picture(picture);
+        self.decryptor.picture(picture);
+    }
+}
+
+/// A message without routes whose payload is a copy of `bytes`, with room around it.
+fn plain(bytes: &[u8]) -> Message {
+    Message::new(RouteRef::default(), RouteRef::default(), bytes)
+}

@@ -1,0 +1,753 @@
+//! Two parties, a vault and a store each, and a middle that does as the test says.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::env::{Env, Instant, Seeded, Timestamp};
+use crate::error::{Error, Result};
+use crate::identity::{Identifier, Identity, MemoryStore, PurposeKeyAttestation, StoreAnswer};
+use crate::machine::{Machine, Refused, Snapshot};
+use crate::node::{Answer, Request};
+use crate::routing::{Address, Message, Route};
+use crate::vault::suite::Aes256Gcm;
+use crate::vault::{PublicKey, SigningKind, SoftwareVault};
+
+const NOW: Timestamp = Timestamp(1_750_000_000);
+
+type Machine1 = Channel<Aes256Gcm>;
+
+/// An identity with its keys.
+struct Person {
+    vault: SoftwareVault,
+    identity: Identity,
+    attestation: PurposeKeyAttestation,
+    static_key: PublicKey,
+}
+
+impl Person {
+    fn new(seed: u64) -> Self {
+        let mut entropy = Seeded::from_u64(seed);
+        let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
+        let mut vault = SoftwareVault::new();
+        let identity = Identity::create(&mut vault, SigningKind::Ed25519, &mut env).unwrap();
+        let (static_key, attestation) = identity.attest_static_key(&mut vault, &mut env).unwrap();
+        Self { vault, identity, attestation, static_key }
+    }
+
+    fn id(&self) -> Identifier {
+        self.identity.identifier()
+    }
+
+    fn config(&self) -> Config {
+        Config::new(&self.identity, &self.attestation, &[], NOW).unwrap()
+    }
+
+    /// What a liar shows who holds the static key of `self` but shows the papers of another.
+    fn posing_with(&self, identity: &Identity, attestation: &PurposeKeyAttestation) -> Config {
+        let mut config = self.config();
+        config.presentation = crate::identity::Presentation::encode(identity, attestation, &[]);
+        config
+    }
+}
+
+/// One side: the machine and its world.
+struct Side {
+    person: Person,
+    config: Config,
+    store: MemoryStore,
+    entropy: Seeded,
+    now: Instant,
+    name: &'static str,
+    channel: Option<Machine1>,
+    /// Set to keep requests instead of answering them.
+    late: bool,
+    requests: VecDeque<(Ticket, Request)>,
+    sent: VecDeque<Message>,
+    delivered: Vec<Message>,
+    events: Vec<Event>,
+}
+
+impl Side {
+    fn new(name: &'static str, seed: u64) -> Self {
+        let person = Person::new(seed);
+        Self {
+            config: person.config(),
+            person,
+            store: MemoryStore::default(),
+            entropy: Seeded::from_u64(seed + 1000),
+            now: Instant::ZERO,
+            name,
+            channel: None,
+            late: false,
+            requests: VecDeque::new(),
+            sent: VecDeque::new(),
+            delivered: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses {
+            decryptor: Address::local(&format!("{}.decryptor", self.name)),
+            encryptor: Address::local(&format!("{}.encryptor", self.name)),
+        }
+    }
+
+    fn initiate(&mut self) {
+        let mut env = Env::new(self.now, NOW, &mut self.entropy);
+        let addresses = Addresses {
+            decryptor: Address::local(&format!("{}.decryptor", self.name)),
+            encryptor: Address::local(&format!("{}.encryptor", self.name)),
+        };
+        let route = Route::from_iter(["hop", "api"]);
+        self.channel = Some(Channel::initiate(&mut env, Arc::new(self.config.clone()), addresses, &route));
+        self.drain();
+    }
+
+    fn respond(&mut self, message_1: &Message) -> Result<()> {
+        let addresses = self.addresses();
+        let mut env = Env::new(self.now, NOW, &mut self.entropy);
+        self.channel = Some(Channel::respond(&mut env, Arc::new(self.config.clone()), addresses, message_1)?);
+        self.drain();
+        Ok(())
+    }
+
+    fn input(&mut self, input: Input) -> Result<()> {
+        let mut env = Env::new(self.now, NOW, &mut self.entropy);
+        let result = self.channel.as_mut().unwrap().handle(&mut env, input);
+        self.drain();
+        result.map_err(|refused| match refused {
+            Refused::Error(error) => error,
+            Refused::Full(_) => panic!("full"),
+        })
+    }
+
+    fn receive(&mut self, message: &Message) -> Result<()> {
+        self.input(Input::Receive(message.clone()))
+    }
+
+    fn send(&mut self, payload: &[u8]) -> Message {
+        let message = Message::new(Route::from_iter(["echo"]).as_ref(), Route::from_iter(["app"]).as_ref(), payload);
+        self.input(Input::Send(message)).unwrap();
+        self.sent.pop_back().unwrap()
+    }
+
+    fn drain(&mut self) {
+        loop {
+            while let Some(output) = self.channel.as_mut().unwrap().poll_output() {
+                match output {
+                    Output::Transmit(message) => self.sent.push_back(message),
+                    Output::Deliver(message) => self.delivered.push(message),
+                    Output::Request { ticket, request, .. } => self.requests.push_back((ticket, request)),
+                    Output::Event(event) => self.events.push(event),
+                }
+            }
+            if self.late || !self.answer_one() {
+                break;
+            }
+        }
+    }
+
+    /// Answers the oldest request and takes the answer in.
+    fn answer_one(&mut self) -> bool {
+        let Some((ticket, request)) = self.requests.pop_front() else { return false };
+        let answer = match &request {
+            Request::Vault(request) => Answer::Vault(self.person.vault.answer(request)),
+            Request::Store(request) => Answer::Store(self.store.answer(request)),
+        };
+        let mut env = Env::new(self.now, NOW, &mut self.entropy);
+        let _ = self.channel.as_mut().unwrap().handle(&mut env, Input::Answer(ticket, answer));
+        true
+    }
+
+    fn state(&self) -> State {
+        self.channel.as_ref().unwrap().state()
+    }
+
+    fn picture(&self) -> Snapshot {
+        let mut picture = Snapshot::new();
+        self.channel.as_ref().unwrap().trusted(&mut picture);
+        picture
+    }
+}
+
+/// The same message with another payload.
+fn with_payload(message: &Message, payload: &[u8]) -> Message {
+    Message::new(message.onward(), message.return_route(), payload)
+}
+
+/// The two sides with message 1 on its way.
+fn pair() -> (Side, Side) {
+    (Side::new("alice", 1), Side::new("bob", 2))
+}
+
+/// Runs the handshake as far as it goes.
+fn shake(alice: &mut Side, bob: &mut Side) -> [Message; 3] {
+    alice.initiate();
+    let m1 = alice.sent.pop_front().unwrap();
+    bob.respond(&m1).unwrap();
+    let m2 = bob.sent.pop_front().unwrap();
+    alice.receive(&m2).unwrap();
+    let m3 = alice.sent.pop_front().unwrap();
+    bob.receive(&m3).unwrap();
+    [m1, m2, m3]
+}
+
+fn opened() -> (Side, Side) {
+    let (mut alice, mut bob) = pair();
+    shake(&mut alice, &mut bob);
+    assert_eq!((alice.state(), bob.state()), (State::Open, State::Open));
+    (alice, bob)
+}
+
+//= spec/src/channels.md#chn-1
+//= type=test
+//# A handshake message MUST travel as the payload of a routed message, without a prefix or wrapper, with the sender's decryptor address as its return route.
+//= spec/src/channels.md#chn-2
+//= type=test
+//# An initiator MUST send message 1 with an empty payload.
+//= spec/src/channels.md#chn-13
+//= type=test
+//# Message 3 and everything after it MUST be sent along the return route of message 2, and what a responder sends along that of message 1 or 3.
+#[test]
+fn three_raw_messages_open_a_channel_between_two_who_know_each_other_then() {
+    let (mut alice, mut bob) = pair();
+    let [m1, m2, m3] = shake(&mut alice, &mut bob);
+    assert_eq!(m1.payload().len(), 32);
+    assert_eq!(m1.onward().to_owned(), Route::from_iter(["hop", "api"]));
+    assert_eq!(m1.return_route().to_owned(), Route::from_iter(["alice.decryptor"]));
+    assert_eq!(m2.onward().to_owned(), Route::from_iter(["alice.decryptor"]));
+    assert_eq!(m2.payload().len(), 32 + 48 + 16 + bob.config.presentation.len());
+    assert_eq!(m3.onward().to_owned(), Route::from_iter(["bob.decryptor"]));
+    assert_eq!(alice.events, [Event::Opened(bob.person.id())]);
+    assert_eq!(bob.events, [Event::Opened(alice.person.id())]);
+    assert_eq!((alice.store.len(), bob.store.len()), (1, 1), "strangers are remembered");
+    assert!(alice.channel.as_ref().unwrap().deadline().is_none());
+}
+
+//= spec/src/channels.md#chn-43
+//= type=test
+//# An encrypted Payload MUST be sent to the remote route with an empty return route.
+//= spec/src/channels.md#chn-44
+//= type=test
+//# An encryptor MUST put both routes and the payload of a message, and not its tracing text, under the encryption.
+//= spec/src/channels.md#chn-45
+//= type=test
+//# A decryptor MUST put its encryptor address at the front of the inner return route before it delivers a message.
+#[test]
+fn a_message_comes_out_as_it_went_in_with_the_way_back_through_the_channel() {
+    let (mut alice, mut bob) = opened();
+    let mut message = Message::new(Route::from_iter(["echo"]).as_ref(), Route::from_iter(["app"]).as_ref(), b"hello");
+    message.set_tracing(Some("{}"));
+    alice.input(Input::Send(message)).unwrap();
+    let sealed = alice.sent.pop_front().unwrap();
+    assert_eq!(sealed.onward().to_owned(), Route::from_iter(["bob.decryptor"]));
+    assert!(sealed.return_route().is_empty());
+    bob.receive(&sealed).unwrap();
+    let delivered = &bob.delivered[0];
+    assert_eq!(delivered.payload(), b"hello");
+    assert_eq!(delivered.onward().to_owned(), Route::from_iter(["echo"]));
+    assert_eq!(delivered.return_route().to_owned(), Route::from_iter(["bob.encryptor", "app"]));
+    assert_eq!(delivered.tracing(), None);
+}
+
+//= spec/src/channels.md#chn-29
+//= type=test
+//# The initiator MUST encrypt with the second key of the split and decrypt with the first, and the responder the other way round.
+#[test]
+fn the_initiator_encrypts_with_the_second_key_of_the_split() {
+    let (a, b) = ([1; 32], [2; 32]);
+    let (mut va, mut vb) = (SoftwareVault::new(), SoftwareVault::new());
+    let (sa, sb) = (va.import_static_key(&a), vb.import_static_key(&b));
+    let (mut ea, mut eb) = (Seeded::from_u64(3), Seeded::from_u64(4));
+    let (initiator, m1) = crate::noise::Initiator::<Aes256Gcm>::start(sa, &mut ea);
+    let needs = crate::noise::ResponderNeedsDh::<Aes256Gcm>::read_message_1(sb, &m1, &mut eb).unwrap();
+    let shared = vb.static_dh(&crate::vault::KeyHandle::of(&sb.0), &needs.dh_with()).unwrap();
+    let (m2, responder) = needs.write_message_2(&shared, &[]).unwrap();
+    let (needs, _) = initiator.read_message_2(&m2).unwrap();
+    let shared = va.static_dh(&crate::vault::KeyHandle::of(&sa.0), &needs.dh_with()).unwrap();
+    let (m3, alice) = needs.write_message_3(&shared, &[]).unwrap();
+    let (bob, _) = responder.read_message_3(&m3).unwrap();
+    assert_eq!(alice.send.as_bytes(), bob.receive.as_bytes());
+    assert_eq!(alice.receive.as_bytes(), bob.send.as_bytes());
+    assert_ne!(alice.send.as_bytes(), alice.receive.as_bytes());
+}
+
+//= spec/src/channels.md#chn-3
+//= type=test
+//# A responder MUST take any payload in message 1 into the handshake hash, and use it for nothing else.
+#[test]
+fn a_payload_in_message_1_is_hashed_so_that_adding_one_on_the_way_is_noticed() {
+    let (mut alice, mut bob) = pair();
+    alice.initiate();
+    let mut m1 = alice.sent.pop_front().unwrap();
+    m1 = with_payload(&m1, &[m1.payload(), b"x"].concat());
+    bob.respond(&m1).unwrap();
+    let m2 = bob.sent.pop_front().unwrap();
+    assert!(alice.receive(&m2).is_err());
+    assert_eq!(alice.state(), State::AwaitMessage2);
+}
+
+//= spec/src/channels.md#chn-15
+//= type=test
+//# A message 2 that fails any check MUST leave the initiator waiting with its state unchanged.
+#[test]
+fn a_garbage_message_2_does_not_kill_the_handshake() {
+    let (mut alice, mut bob) = pair();
+    alice.initiate();
+    let m1 = alice.sent.pop_front().unwrap();
+    bob.respond(&m1).unwrap();
+    let m2 = bob.sent.pop_front().unwrap();
+    let before = alice.picture();
+    for len in [0, 1, 31, 32, 79, 80, 96, 200, 65_535, 65_536] {
+        let garbage = with_payload(&m2, &vec![0xa5; len]);
+        assert!(alice.receive(&garbage).is_err(), "{len} bytes");
+    }
+    for position in (0..m2.payload().len()).step_by(7) {
+        let mut flipped = m2.clone();
+        flipped.payload_mut()[position] ^= 1;
+        assert!(alice.receive(&flipped).is_err(), "byte {position}");
+    }
+    assert_eq!(alice.picture(), before);
+    alice.receive(&m2).unwrap();
+    assert_eq!(alice.state(), State::Open);
+}
+
+//= spec/src/channels.md#chn-16
+//= type=test
+//# A message 3 that is not authentic MUST leave the responder waiting with its state unchanged.
+#[test]
+fn a_garbage_message_3_does_not_kill_the_handshake() {
+    let (mut alice, mut bob) = pair();
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    alice.receive(&bob.sent.pop_front().unwrap()).unwrap();
+    let m3 = alice.sent.pop_front().unwrap();
+    for position in (0..m3.payload().len()).step_by(11) {
+        let mut flipped = m3.clone();
+        flipped.payload_mut()[position] ^= 0x80;
+        let _ = bob.receive(&flipped);
+        assert_eq!(bob.state(), State::AwaitMessage3);
+    }
+    bob.receive(&m3).unwrap();
+    assert_eq!(bob.state(), State::Open);
+}
+
+/// Alice opens a channel to a liar with this configuration; the error that she sees.
+fn alice_meets(mut liar: Side) -> Error {
+    let mut alice = Side::new("alice", 1);
+    alice.initiate();
+    liar.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    let error = alice.receive(&liar.sent.pop_front().unwrap()).unwrap_err();
+    assert_eq!(alice.state(), State::AwaitMessage2);
+    assert!(alice.store.is_empty() && alice.sent.is_empty() && alice.events.is_empty());
+    error
+}
+
+//= spec/src/channels.md#chn-8
+//= type=test
+//# A party MUST refuse a peer whose attested key is not of kind `SecureChannelStatic` or not the static key of the handshake.
+#[test]
+fn the_papers_of_another_do_not_open_a_channel() {
+    let victim = Person::new(9);
+    let mut liar = Side::new("liar", 3);
+    liar.config = liar.person.posing_with(&victim.identity, &victim.attestation);
+    assert_eq!(alice_meets(liar).requirement(), "PUR-15");
+}
+
+//= spec/src/channels.md#chn-7
+//= type=test
+//# A party MUST verify the peer's attestation with that identifier as its subject.
+#[test]
+fn an_attestation_of_another_subject_or_an_older_change_or_without_its_signature_is_refused() {
+    let victim = Person::new(9);
+    let mut liar = Side::new("liar", 3);
+    liar.config = liar.person.posing_with(&victim.identity, &liar.person.attestation);
+    assert_eq!(alice_meets(liar).requirement().split('-').next(), Some("PUR"));
+
+    let mut liar = Side::new("liar", 3);
+    let mut entropy = Seeded::from_u64(77);
+    let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
+    let rotated = liar.person.identity.clone().rotate(&mut liar.person.vault, SigningKind::Ed25519, &mut env).unwrap();
+    liar.config = liar.person.posing_with(&rotated, &liar.person.attestation);
+    assert_eq!(alice_meets(liar).requirement().split('-').next(), Some("PUR"));
+
+    let mut liar = Side::new("liar", 3);
+    let last = liar.config.presentation.len() - 2;
+    liar.config.presentation[last] ^= 1;
+    alice_meets(liar);
+}
+
+//= spec/src/channels.md#chn-6
+//= type=test
+//# A party MUST verify the peer's change history and derive the peer's identifier from it.
+#[test]
+fn a_history_with_any_changed_byte_is_refused() {
+    let len = Person::new(3).identity.export().len();
+    for position in (1..len).step_by(5) {
+        let mut liar = Side::new("liar", 3);
+        liar.config.presentation[1 + position] ^= 1;
+        alice_meets(liar);
+    }
+}
+
+//= spec/src/channels.md#chn-10
+//= type=test
+//# A party MUST NOT open a channel with an identity that its trust policy does not trust.
+#[test]
+fn an_untrusted_peer_is_refused_on_either_side_and_not_even_remembered() {
+    let (mut alice, mut bob) = pair();
+    alice.config.trust = Trust::One(alice.person.id());
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    assert_eq!(alice.receive(&bob.sent.pop_front().unwrap()).unwrap_err().requirement(), "CHN-10");
+    assert!(alice.store.is_empty());
+
+    let (mut alice, mut bob) = pair();
+    bob.config.trust = Trust::AnyOf(vec![]);
+    shake(&mut alice, &mut bob);
+    assert_eq!(bob.state(), State::Closed);
+    assert!(matches!(&bob.events[..], [Event::Failed(error)] if error.requirement() == "CHN-10"));
+    assert!(bob.store.is_empty());
+}
+
+//= spec/src/channels.md#chn-17
+//= type=test
+//# A responder MUST end the handshake when an authentic message 3 carries a presentation that it refuses.
+#[test]
+fn an_initiator_with_the_papers_of_another_ends_the_responders_handshake() {
+    let victim = Person::new(9);
+    let (mut alice, mut bob) = pair();
+    alice.config = alice.person.posing_with(&victim.identity, &victim.attestation);
+    shake(&mut alice, &mut bob);
+    assert_eq!(bob.state(), State::Closed);
+    assert!(matches!(&bob.events[..], [Event::Failed(error)] if error.requirement() == "PUR-15"));
+}
+
+//= spec/src/channels.md#chn-9
+//= type=test
+//# A party MUST refuse a peer whose change history is older than the one it knows or conflicts with it.
+#[test]
+fn a_peer_with_an_older_history_than_the_known_one_is_refused() {
+    let (mut alice, mut bob) = pair();
+    let mut entropy = Seeded::from_u64(77);
+    let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
+    let mut vault = SoftwareVault::new();
+    core::mem::swap(&mut vault, &mut bob.person.vault);
+    let rotated = bob.person.identity.rotate(&mut vault, SigningKind::Ed25519, &mut env).unwrap();
+    core::mem::swap(&mut vault, &mut bob.person.vault);
+    alice.store.pin(&rotated).unwrap();
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    alice.receive(&bob.sent.pop_front().unwrap()).unwrap();
+    assert_eq!(alice.state(), State::AwaitMessage2);
+    assert!(alice.sent.is_empty());
+    alice.now = Instant::from_millis(120_000);
+    alice.channel.as_mut().unwrap().handle_timeout(&mut Env::new(alice.now, NOW, &mut alice.entropy));
+    alice.drain();
+    assert!(matches!(&alice.events[..], [Event::Failed(error)] if error.requirement() == "IDN-28"));
+}
+
+//= spec/src/channels.md#chn-12
+//= type=test
+//# A party MUST NOT send or show anything that depends on the store before the store has answered.
+//= spec/src/channels.md#chn-19
+//= type=test
+//# An answer that comes late, twice, or to no question MUST change nothing.
+#[test]
+fn answers_may_come_late_twice_or_wrong_and_nothing_shows_before_them() {
+    let (mut alice, mut bob) = pair();
+    (alice.late, bob.late) = (true, true);
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    assert!(bob.sent.is_empty());
+    assert_eq!(bob.state(), State::AwaitKeyForMessage2);
+    bob.answer_one();
+    bob.drain();
+    alice.receive(&bob.sent.pop_front().unwrap()).unwrap();
+    for expected in [State::LoadPeer, State::StorePeer, State::AwaitKeyForMessage3] {
+        assert_eq!(alice.state(), expected);
+        assert!(alice.sent.is_empty() && alice.events.is_empty());
+        let before = alice.picture();
+        let (ticket, _) = alice.requests[0];
+        for wrong in [Ticket(ticket.0 + 1), Ticket(ticket.0.wrapping_sub(1))] {
+            alice.input(Input::Answer(wrong, Answer::Store(Ok(StoreAnswer::Stored)))).unwrap();
+        }
+        assert_eq!(alice.picture(), before);
+        alice.answer_one();
+        alice.drain();
+    }
+    assert_eq!(alice.state(), State::Open);
+    let before = alice.picture();
+    alice.input(Input::Answer(Ticket(0), Answer::Store(Ok(StoreAnswer::Loaded(None))))).unwrap();
+    assert_eq!(alice.picture(), before);
+}
+
+#[test]
+fn a_vault_that_refuses_ends_the_handshake() {
+    let (mut alice, mut bob) = pair();
+    bob.late = true;
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    let (ticket, _) = bob.requests.pop_front().unwrap();
+    let refused = Error::misuse("VLT-31", "no such key");
+    bob.input(Input::Answer(ticket, Answer::Vault(Err(refused)))).unwrap();
+    assert_eq!((bob.state(), &bob.events[..]), (State::Closed, &[Event::Failed(refused)][..]));
+}
+
+//= spec/src/channels.md#chn-18
+//= type=test
+//# Each party MUST give up a handshake that is not finished when its timeout has passed, and erase its keys.
+#[test]
+fn both_sides_give_up_after_their_timeout_and_not_before() {
+    let (mut alice, mut bob) = pair();
+    bob.config.timeout = core::time::Duration::from_secs(7);
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    for (side, seconds) in [(&mut alice, 120), (&mut bob, 7)] {
+        assert_eq!(side.channel.as_ref().unwrap().deadline().unwrap().at, Instant::from_millis(seconds * 1000));
+        for (millis, state) in [(seconds * 1000 - 1, None), (seconds * 1000, Some(State::Closed))] {
+            let now = Instant::from_millis(millis);
+            side.channel.as_mut().unwrap().handle_timeout(&mut Env::new(now, NOW, &mut side.entropy));
+            side.drain();
+            assert!(state.is_none_or(|state| side.state() == state));
+            assert_eq!(side.events.len(), usize::from(state.is_some()));
+        }
+        assert!(matches!(side.events[0], Event::Failed(error) if error.requirement() == "CHN-18"));
+    }
+}
+
+//= spec/src/channels.md#chn-20
+//= type=test
+//# A party MUST send each handshake message at most once.
+//= spec/src/channels.md#chn-37
+//= type=test
+//# A decryptor MUST NOT change its window, its keys or its route before the tag of the message has been verified.
+#[test]
+fn duplicates_of_the_handshake_change_nothing_in_an_open_channel() {
+    let (mut alice, mut bob) = pair();
+    let messages = shake(&mut alice, &mut bob);
+    let before = (alice.picture(), bob.picture());
+    for message in &messages {
+        assert!(alice.receive(message).is_err());
+        assert!(bob.receive(message).is_err());
+    }
+    assert!((alice.picture(), bob.picture()) == before);
+    assert!(alice.sent.is_empty() && bob.sent.is_empty());
+}
+
+#[test]
+fn data_that_overtakes_message_3_is_held_and_delivered() {
+    let (mut alice, mut bob) = pair();
+    alice.initiate();
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    alice.receive(&bob.sent.pop_front().unwrap()).unwrap();
+    let m3 = alice.sent.pop_front().unwrap();
+    let (one, two) = (alice.send(b"one"), alice.send(b"two"));
+    let mut forged = two.clone();
+    forged.payload_mut()[12] ^= 1;
+    for early in [&two, &forged, &one, &two] {
+        bob.receive(early).unwrap();
+        assert!(bob.delivered.is_empty());
+    }
+    bob.receive(&m3).unwrap();
+    let payloads: Vec<_> = bob.delivered.iter().map(Message::payload).collect();
+    assert_eq!(payloads, [b"two", b"one"]);
+    assert_eq!(bob.events.iter().filter(|event| matches!(event, Event::Dropped(_))).count(), 2);
+}
+
+//= spec/src/channels.md#chn-21
+//= type=test
+//# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
+#[test]
+fn what_is_held_is_bounded_in_number_and_bytes() {
+    for (len, most) in [(8, handshake::HELD_MESSAGES), (10_000, 3)] {
+        let (mut alice, mut bob) = pair();
+        alice.initiate();
+        bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+        let flood = Message::new(Route::new().as_ref(), Route::new().as_ref(), &vec![1; len]);
+        let taken = (0..100).filter(|_| bob.receive(&flood).is_ok()).count();
+        assert!(taken > 0 && taken <= most, "{taken}");
+        let channel = bob.channel.as_ref().unwrap();
+        assert!(channel.provisional() <= channel.provisional_limit());
+    }
+}
+
+//= spec/src/channels.md#chn-39
+//= type=test
+//# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
+#[test]
+fn forgeries_reflections_and_replays_change_nothing() {
+    let (mut alice, mut bob) = opened();
+    let (mut carol, mut dave) = (Side::new("carol", 5), Side::new("dave", 6));
+    shake(&mut carol, &mut dave);
+    let message = alice.send(b"text");
+    bob.receive(&message).unwrap();
+    let elsewhere = carol.send(b"from another session");
+    let before = (alice.picture(), bob.picture());
+    assert_eq!(bob.receive(&message).unwrap_err().requirement(), "CHN-14");
+    assert_eq!(alice.receive(&message).unwrap_err().requirement(), "CHN-37");
+    assert_eq!(bob.receive(&elsewhere).unwrap_err().requirement(), "CHN-14");
+    for nonce in [1u64, 31, 32, 33, 64, u64::MAX] {
+        let mut forged = message.clone();
+        forged.payload_mut()[..8].copy_from_slice(&nonce.to_be_bytes());
+        assert!(bob.receive(&forged).is_err());
+    }
+    assert!((alice.picture(), bob.picture()) == before);
+    assert_eq!(bob.delivered.len(), 1);
+}
+
+//= spec/src/channels.md#chn-46
+//= type=test
+//# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
+#[test]
+fn only_a_fresher_payload_moves_the_route_of_a_responder_and_nothing_moves_an_initiators() {
+    let (mut alice, mut bob) = opened();
+    let via = |message: &Message, hop: &str| {
+        let mut message = message.clone();
+        message.push_return(Address::local(hop).as_ref());
+        message
+    };
+    let route = |side: &Side| side.channel.as_ref().unwrap().remote_route().unwrap().clone();
+    let messages: Vec<_> = (0..4).map(|n| alice.send(&[n])).collect();
+    bob.receive(&via(&messages[0], "zero")).unwrap();
+    assert_eq!(route(&bob), Route::from_iter(["alice.decryptor"]), "nonce 0 is not greater than 0");
+    bob.receive(&via(&messages[2], "two")).unwrap();
+    assert_eq!(route(&bob), Route::from_iter(["two", "alice.decryptor"]));
+    bob.receive(&via(&messages[1], "late")).unwrap();
+    assert_eq!(route(&bob), Route::from_iter(["two", "alice.decryptor"]));
+    let mut forged = via(&messages[3], "forged");
+    forged.payload_mut()[20] ^= 1;
+    assert!(bob.receive(&forged).is_err());
+    assert_eq!(route(&bob), Route::from_iter(["two", "alice.decryptor"]));
+    for _ in 0..3 {
+        let answer = bob.send(b"answer");
+        alice.receive(&via(&answer, "detour")).unwrap();
+    }
+    assert_eq!(route(&alice), Route::from_iter(["bob.decryptor"]));
+    alice.input(Input::SetRoute(Route::from_iter(["new", "way"]))).unwrap();
+    assert_eq!(route(&alice), Route::from_iter(["new", "way", "bob.decryptor"]));
+}
+
+//= spec/src/channels.md#chn-47
+//= type=test
+//# A party that closes an open channel MUST send one Close, with its encryptor address as return route.
+//= spec/src/channels.md#chn-48
+//= type=test
+//# A party that receives a Close MUST close the channel and send nothing.
+//= spec/src/channels.md#chn-49
+//= type=test
+//# A party MUST erase all keys of a channel when the channel is closed.
+#[test]
+fn close_is_sent_once_and_answered_by_nothing() {
+    let (mut alice, mut bob) = opened();
+    alice.input(Input::Close).unwrap();
+    alice.input(Input::Close).unwrap();
+    assert_eq!(alice.sent.len(), 1);
+    let close = alice.sent.pop_front().unwrap();
+    assert_eq!(close.return_route().to_owned(), Route::from_iter(["alice.encryptor"]));
+    let mut forged = close.clone();
+    forged.payload_mut()[9] ^= 1;
+    assert!(bob.receive(&forged).is_err());
+    assert_eq!(bob.state(), State::Open);
+    bob.receive(&close).unwrap();
+    for side in [&alice, &bob] {
+        assert_eq!((side.state(), side.events.last()), (State::Closed, Some(&Event::Closed)));
+        assert!(matches!(side.channel.as_ref().unwrap().phase, machine::Phase::Closed), "no key is left");
+    }
+    assert!(bob.sent.is_empty());
+    assert_eq!(bob.receive(&close).unwrap_err().requirement(), "CHN-49");
+}
+
+//= spec/src/channels.md#chn-50
+//= type=test
+//# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
+#[test]
+fn credentials_are_refreshed_by_the_peer_and_by_nobody_else() {
+    let (mut alice, mut bob) = opened();
+    let stranger = Person::new(9);
+    for (history, expected) in [(stranger.identity.export().to_vec(), 0), (alice.person.identity.export().to_vec(), 1)]
+    {
+        alice.input(Input::RefreshCredentials { history, credentials: vec![0x80] }).unwrap();
+        let message = alice.sent.pop_front().unwrap();
+        assert_eq!(bob.receive(&message).is_ok(), expected == 1);
+        assert_eq!(bob.events.iter().filter(|event| **event == Event::Credentials(vec![0x80])).count(), expected);
+    }
+    assert_eq!(bob.state(), State::Open);
+}
+
+#[test]
+fn a_key_compromise_of_alice_does_not_let_another_pose_as_bob_to_her() {
+    // The thief has Alice's static key; without Bob's it cannot present Bob's papers.
+    let bob = Person::new(2);
+    let mut thief = Side::new("thief", 1);
+    assert_eq!(thief.person.static_key, Person::new(1).static_key);
+    thief.config = thief.person.posing_with(&bob.identity, &bob.attestation);
+    assert_eq!(alice_meets(thief).requirement(), "PUR-15");
+}
+
+#[test]
+fn a_point_of_small_order_as_an_ephemeral_key_is_refused() {
+    let (mut alice, mut bob) = pair();
+    alice.initiate();
+    let mut m1 = alice.sent.pop_front().unwrap();
+    m1.payload_mut().fill(0);
+    assert!(bob.respond(&m1).is_err());
+}
+
+#[test]
+fn nothing_can_be_sent_before_the_channel_is_open_or_after() {
+    let (mut alice, _) = pair();
+    alice.initiate();
+    let message = || Message::new(Route::from_iter(["x"]).as_ref(), Route::new().as_ref(), b"");
+    assert_eq!(alice.input(Input::Send(message())).unwrap_err().requirement(), "CHN-43");
+    alice.input(Input::Close).unwrap();
+    assert_eq!(alice.sent.len(), 1, "message 1 and no Close");
+    assert_eq!(alice.input(Input::Send(message())).unwrap_err().requirement(), "CHN-49");
+}
+
+#[test]
+fn two_hundred_messages_pass_in_both_directions_through_all_renewals() {
+    let (mut alice, mut bob) = opened();
+    for n in 0..200u8 {
+        let (a, b) = (alice.send(&[n]), bob.send(&[n, n]));
+        bob.receive(&a).unwrap();
+        alice.receive(&b).unwrap();
+    }
+    assert_eq!((alice.delivered.len(), bob.delivered.len()), (200, 200));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// What the window promises, whatever the network does.
+    #[test]
+    fn under_loss_duplication_and_disorder_everything_in_the_window_is_delivered_exactly_once(
+        fates in prop::collection::vec((0u8..100, 0usize..24), 1..300),
+    ) {
+        let (mut alice, mut bob) = opened();
+        let mut network: Vec<(usize, u64, Message)> = Vec::new();
+        for (n, (fate, delay)) in fates.iter().enumerate() {
+            let message = alice.send(&(n as u64).to_be_bytes());
+            let copies = match fate { 0..15 => 0, 15..85 => 1, _ => 2 };
+            for copy in 0..copies {
+                network.push((n + delay + copy, n as u64, message.clone()));
+            }
+        }
+        network.sort_by_key(|(at, _, _)| *at);
+        let mut model = Window::new();
+        let mut expected = Vec::new();
+        for (_, nonce, message) in network {
+            if let Ok(fresh) = model.check(nonce) {
+                model.commit(fresh);
+                expected.push(nonce);
+            }
+            let _ = bob.receive(&message);
+        }
+        let got: Vec<u64> = bob.delivered.iter().map(|m| u64::from_be_bytes(m.payload().try_into().unwrap())).collect();
+        prop_assert_eq!(got, expected);
+    }
+}
