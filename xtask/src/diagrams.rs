@@ -15,7 +15,11 @@ type Machine = (&'static str, &'static str, &'static [Transition]);
 
 /// Every machine with states.
 fn machines() -> Vec<Machine> {
-    vec![]
+    vec![(
+        "Secure channel",
+        "impl/core/src/channel/state.rs",
+        razor::channel::Channel::<razor::vault::suite::Aes256Gcm>::transitions(),
+    )]
 }
 
 /// Writes the page.

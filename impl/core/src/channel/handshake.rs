@@ -57,7 +57,7 @@ enum Stage<S: Suite> {
         ticket: Ticket,
     },
     AwaitKeyForMessage3 {
-        noise: InitiatorNeedsDh<S>,
+        noise: Box<InitiatorNeedsDh<S>>,
         peer: Identifier,
         remote: Route,
         ticket: Ticket,
@@ -67,9 +67,9 @@ enum Stage<S: Suite> {
 /// What comes after the store, by role.
 enum Side<S: Suite> {
     Initiator {
-        noise: InitiatorNeedsDh<S>,
+        noise: Box<InitiatorNeedsDh<S>>,
         /// To fall back to when this message 2 turns out to be worthless.
-        waiting: Initiator<S>,
+        waiting: Box<Initiator<S>>,
     },
     Responder(Finished),
 }
@@ -219,7 +219,7 @@ impl<S: Suite> Handshake<S> {
             }
             Err(error) => match side {
                 Side::Initiator { waiting, .. } => {
-                    self.enter(Stage::AwaitMessage2(waiting));
+                    self.enter(Stage::AwaitMessage2(*waiting));
                     self.last_error = Some(error);
                     // What came meanwhile may be the real message 2.
                     for message in core::mem::take(&mut self.held) {
@@ -286,7 +286,7 @@ fn read_message_2<S: Suite>(
 ) -> Result<(Side<S>, Presented)> {
     let (next, payload) = noise.read_message_2(message.payload())?;
     let presented = verify(shared, env, &payload, next.remote_static())?;
-    Ok((Side::Initiator { noise: next, waiting: noise.clone() }, presented))
+    Ok((Side::Initiator { noise: Box::new(next), waiting: Box::new(noise.clone()) }, presented))
 }
 
 /// Who the peer is: its history, then its attestation of the very key that it used, then our policy.
