@@ -2,9 +2,11 @@
 //!
 //! One seed makes everything: a line of nodes, the links between them, what the middle node does to the
 //! frames that pass, the identities, and what the applications say. Time is virtual and one thread runs
-//! a world, so a seed reproduces it byte for byte. [`run_seed`] runs one; checkers watch it all along.
+//! a world, so a seed reproduces it byte for byte. A [`World`] drives whatever stands at its places
+//! through the trait [`host::Host`], and its checkers watch all along; a [`Campaign`] runs many seeds.
 
 pub mod adversary;
+pub mod campaign;
 pub mod checker;
 pub mod frame;
 pub mod host;
@@ -17,6 +19,7 @@ pub mod situation;
 pub mod trace;
 pub mod world;
 
+pub use campaign::Campaign;
 pub use plan::{Plan, Preset};
 pub use report::Report;
 pub use seed::Seed;

@@ -3,10 +3,8 @@
 
 mod toy;
 
-use std::collections::BTreeSet;
-
 use razor_sim::checker::Property;
-use razor_sim::{Plan, Preset, Report, Seed, Situation, World};
+use razor_sim::{Campaign, Plan, Preset, Report, Seed, Situation, World};
 use toy::Bug;
 
 fn run(seed: u64, preset: Preset, bug: Bug) -> Report {
@@ -49,16 +47,25 @@ fn a_seed_gives_the_same_trace_twice_and_another_seed_another() {
 fn the_links_and_the_adversary_reach_every_situation_that_is_theirs() {
     // A toy refuses strangers silently; the other situations are brought about by links and adversary.
     let silent = [Situation::ImpostorRefused, Situation::IntruderRefused, Situation::HandshakeFailed];
-    let mut missing: BTreeSet<_> =
-        Situation::ALL.iter().copied().filter(|situation| !silent.contains(situation)).collect();
-    for preset in [Preset::Lossy, Preset::Hostile, Preset::Swarm] {
-        for seed in 0..40 {
-            for situation in run(seed, preset, Bug::None).situations {
-                missing.remove(&situation);
-            }
-        }
-    }
-    assert!(missing.is_empty(), "never reached: {missing:?}");
+    let wanted: Vec<_> = Situation::ALL.iter().copied().filter(|situation| !silent.contains(situation)).collect();
+    let campaign = [Preset::Lossy, Preset::Hostile, Preset::Swarm]
+        .map(|preset| Campaign::run(0..40, 2, |seed| run(seed, preset, Bug::None), |_| ()))
+        .into_iter()
+        .fold(Campaign::default(), Campaign::merge);
+    println!("{campaign}");
+    assert_eq!(campaign.worlds, 120);
+    assert_eq!(campaign.missing(&wanted), [], "never reached");
+}
+
+#[test]
+fn a_campaign_finds_the_same_failures_on_any_number_of_threads() {
+    let failures = |threads| {
+        let campaign = Campaign::run(0..12, threads, |seed| run(seed, Preset::Hostile, Bug::SkipsTag), |_| ());
+        (campaign.failures, campaign.situations)
+    };
+    let (alone, situations) = failures(1);
+    assert!(!alone.is_empty());
+    assert_eq!((alone, situations), failures(3));
 }
 
 #[test]

@@ -23,8 +23,9 @@ pub struct Seen {
 }
 
 /// What passed towards one decryptor.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Traffic {
+    side: Side,
     messages: u32,
     largest: u64,
 }
@@ -48,8 +49,8 @@ const ESTABLISHED: u32 = 4;
 pub struct Knowledge {
     seen: Vec<Seen>,
     next: usize,
-    /// The channels whose messages it saw, by side and route.
-    channels: BTreeMap<(Side, Vec<Address>), Traffic>,
+    /// The channels whose messages it saw, by route.
+    channels: BTreeMap<Vec<Address>, Traffic>,
     /// The routes to listeners, learnt from first messages.
     listeners: BTreeMap<Side, Vec<Address>>,
 }
@@ -59,7 +60,8 @@ impl Knowledge {
     pub fn saw(&mut self, side: Side, frame: &Frame, bytes: &[u8]) {
         match frame.kind() {
             Kind::Channel(nonce) => {
-                let traffic = self.channels.entry((side, frame.onward.clone())).or_default();
+                let nothing = Traffic { side, messages: 0, largest: 0 };
+                let traffic = self.channels.entry(frame.onward.clone()).or_insert(nothing);
                 traffic.messages += 1;
                 traffic.largest = nonce.max(traffic.largest);
             }
@@ -87,11 +89,7 @@ impl Knowledge {
         self.channels
             .iter()
             .filter(|(_, traffic)| traffic.messages >= ESTABLISHED)
-            .map(|((side, route), traffic)| KnownChannel {
-                side: *side,
-                route: route.clone(),
-                largest: traffic.largest,
-            })
+            .map(|(route, traffic)| KnownChannel { side: traffic.side, route: route.clone(), largest: traffic.largest })
             .collect()
     }
 
@@ -99,7 +97,7 @@ impl Knowledge {
     pub fn is_of_another(&self, channel: &KnownChannel, frame: &Frame) -> bool {
         matches!(frame.kind(), Kind::Channel(_))
             && frame.onward.last() != channel.route.last()
-            && self.channels().iter().any(|known| known.route == frame.onward)
+            && self.channels.get(&frame.onward).is_some_and(|traffic| traffic.messages >= ESTABLISHED)
     }
 
     /// The route to the listener on this side.
