@@ -135,6 +135,9 @@ fn an_identity_is_created_shown_rotated_and_verified() {
     let newer = razor(&["identity", "verify", &second, "--identifier", identifier, "--known", &first]);
     assert_eq!(newer.status.code(), Some(0), "{}", stderr(&newer));
     assert!(stdout(&newer).contains("newer than the known history"));
+    let json = razor(&["identity", "verify", &second, "--known", &first, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((&json["comparison"], &json["identifier"]), (&"newer".into(), &identifier.into()));
     let equal = razor(&["identity", "verify", &first, "--known", &first]);
     assert!(stdout(&equal).contains("equal to the known history"));
     let older = razor(&["identity", "verify", &first, "--known", &second]);

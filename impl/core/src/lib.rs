@@ -58,6 +58,9 @@
 )]
 
 extern crate alloc;
+// What is derived for the generators of the fuzz targets needs it.
+#[cfg(feature = "arbitrary")]
+extern crate std;
 
 pub mod channel;
 pub mod env;

@@ -45,7 +45,7 @@ impl Show {
 
 /// The JSON form of a verified identity.
 #[derive(Serialize)]
-struct Shown {
+pub(super) struct Shown {
     identifier: String,
     change_history: String,
     changes: Vec<Change>,
@@ -63,7 +63,7 @@ struct Change {
 }
 
 impl Shown {
-    fn of(identity: &Identity) -> Self {
+    pub(super) fn of(identity: &Identity) -> Self {
         Self {
             identifier: identity.identifier().to_string(),
             change_history: hex::encode(identity.export()),
@@ -87,13 +87,18 @@ impl Change {
     }
 }
 
+/// Prints JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::failed(e.to_string()))?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Prints a verified identity.
 pub(super) fn print(identity: &Identity, json: bool) -> Result<()> {
     let shown = Shown::of(identity);
     if json {
-        let text = serde_json::to_string_pretty(&shown).map_err(|e| Failure::failed(e.to_string()))?;
-        println!("{text}");
-        return Ok(());
+        return print_json(&shown).map(drop);
     }
     println!("identifier  {}", shown.identifier);
     println!("history     {} bytes, {} change(s)", identity.export().len(), shown.changes.len());

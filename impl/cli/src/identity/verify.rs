@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use razor::identity::{Comparison, Identifier, Identity, PurposeKey, PurposeKeyAttestation};
+use serde::Serialize;
 
 use crate::failure::{Failure, Result};
 use crate::{input, os};
@@ -32,15 +33,23 @@ impl Verify {
         let expected = self.expected()?;
         let identity = super::import(&self.history, expected.as_ref())?;
         let known = self.known.as_deref().map(|known| super::import(known, None)).transpose()?;
-        let attested = self.attestation.as_deref().map(|text| attestation(text, &identity)).transpose()?;
-        super::show::print(&identity, self.json)?;
-        if let Some(attested) = attested.filter(|_| !self.json) {
-            println!("attests     {attested}");
+        let attests = self.attestation.as_deref().map(|text| attestation(text, &identity)).transpose()?;
+        let comparison = known.map(|known| compare(&known, &identity)).transpose()?;
+        if self.json {
+            return super::show::print_json(&Verified {
+                identity: super::show::Shown::of(&identity),
+                comparison,
+                attests,
+            });
         }
-        if let Some(known) = known {
-            self.compare(&known, &identity)?;
-        } else if !self.json {
-            println!("valid       every signature and every rule holds");
+        super::show::print(&identity, false)?;
+        if let Some(attests) = attests {
+            println!("attests     {attests}");
+        }
+        match comparison {
+            Some(Compared::Equal) => println!("compared    it is equal to the known history"),
+            Some(Compared::Newer) => println!("compared    it is newer than the known history: keep it instead"),
+            None => println!("valid       every signature and every rule holds"),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -52,24 +61,38 @@ impl Verify {
         };
         self.identifier.as_ref().map(parse).transpose()
     }
+}
 
-    fn compare(&self, known: &Identity, received: &Identity) -> Result<()> {
-        let sentence = match Identity::compare(known, received) {
-            Comparison::Equal => "it is equal to the known history",
-            Comparison::Newer => "it is newer than the known history: keep it instead",
-            Comparison::Older => {
-                return Err(Failure::failed("the history is valid but older than the known one: keep the known one"));
-            }
-            Comparison::Conflict => {
-                return Err(Failure::failed(
-                    "the history is valid but in conflict with the known one: it is another identity, or its owner shows different histories to different people; trust neither before you know which",
-                ));
-            }
-        };
-        if !self.json {
-            println!("compared    {sentence}");
+/// The JSON form of a verified identity and what was asked about it.
+#[derive(Serialize)]
+struct Verified {
+    #[serde(flatten)]
+    identity: super::show::Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Compared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attests: Option<String>,
+}
+
+/// A comparison that is no failure.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Compared {
+    Equal,
+    Newer,
+}
+
+fn compare(known: &Identity, received: &Identity) -> Result<Compared> {
+    match Identity::compare(known, received) {
+        Comparison::Equal => Ok(Compared::Equal),
+        Comparison::Newer => Ok(Compared::Newer),
+        Comparison::Older => {
+            Err(Failure::failed("the history is valid but older than the known one: keep the known one"))
         }
-        Ok(())
+        Comparison::Conflict => Err(Failure::failed(
+            "the history is valid but in conflict with the known one: it is another identity, or its owner shows \
+             different histories to different people; trust neither before you know which",
+        )),
     }
 }
 

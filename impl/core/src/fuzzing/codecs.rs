@@ -3,6 +3,9 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use arbitrary::{Arbitrary, Unstructured};
+
+use crate::routing::model::Scenario;
 use crate::routing::{Address, AddressRef, Limits, Message, Route, Tail};
 use crate::wire::{bare as bare_codec, cbor as cbor_codec};
 
@@ -125,4 +128,11 @@ pub fn message(data: &[u8]) {
     assert!(hopped.onward().iter().eq(message.onward().iter().skip(1)));
     assert!(hopped.return_route().iter().skip(1).eq(message.return_route().iter()));
     assert_eq!(hopped.tracing(), text.as_deref());
+}
+
+/// A message that is edited, folded and unfolded in any order stays what the simple model says it is.
+pub fn message_operations(data: &[u8]) {
+    if let Ok(scenario) = Scenario::arbitrary(&mut Unstructured::new(data)) {
+        scenario.run();
+    }
 }

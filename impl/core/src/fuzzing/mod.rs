@@ -3,12 +3,18 @@
 //! `fuzz/` calls them with a fuzzer's inputs; the tests below call them with the committed corpora, on
 //! the stable compiler. A target is one line in [`TARGETS`], one function, one file in
 //! `fuzz/fuzz_targets` and its seeds in `fuzz/corpus`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 mod codecs;
 mod identity;
 
-pub use codecs::{address_text, bare, cbor, message, route};
+pub use codecs::{address_text, bare, cbor, message, message_operations, route};
 pub use identity::{attestation, identity_history, presentation};
 
 /// A fuzz target: its name and its body.
@@ -22,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("cbor", cbor),
     ("identity_history", identity_history),
     ("message", message),
+    ("message_operations", message_operations),
     ("presentation", presentation),
     ("route", route),
 ];

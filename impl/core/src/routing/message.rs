@@ -444,7 +444,7 @@ impl Head {
     }
 }
 
-#[cfg(test)]
-mod model;
+#[cfg(any(test, feature = "arbitrary"))]
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ mod message;
 mod route;
 
 pub use address::{Address, AddressRef, TransportType};
+#[cfg(any(test, feature = "arbitrary"))]
+pub(crate) use message::model;
 pub use message::{HEADROOM, Message, TAILROOM, Tail};
 pub use route::{Addresses, Route, RouteRef};
 

@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 
 use super::{Message, Tail};
 use crate::routing::{Address, Limits, Route};
-use crate::wire::cbor::{self, Reader};
+use crate::wire::cbor;
 
 /// What can be done to a message.
 #[derive(Debug, Clone, Arbitrary)]
@@ -156,28 +156,6 @@ impl Scenario {
                 }
             }
             assert_eq!(Model::of(&message), model, "after {operation:?}");
-        }
-    }
-}
-
-/// Reads a message's layer out of any bytes; when it is refused nothing has changed.
-pub(crate) fn unfold_any(bytes: &[u8], skip: u8) {
-    let original = Message::new(Route::new().as_ref(), Route::from(Address::local("r")).as_ref(), bytes);
-    let mut message = original.clone();
-    let read_tail = |tail: &mut Reader<'_>| {
-        if tail.is_at_end() {
-            return Ok(false);
-        }
-        tail.text(usize::MAX)?;
-        // Items after the text would be dropped, and then the layer is not the only encoding.
-        tail.clone().finish().map(|()| true)
-    };
-    match message.unfold(usize::from(skip), &Limits::DEFAULT, read_tail) {
-        Err(_) => assert_eq!(message, original),
-        Ok(()) => {
-            message.fold(&[], Tail::Tracing);
-            let layer = bytes.get(usize::from(skip)..).unwrap_or_default();
-            assert_eq!(message.payload(), layer, "what is accepted is the only encoding of what it means");
         }
     }
 }
