@@ -25,6 +25,38 @@ fn a_flipped_byte_in_a_frame_names_session_frame_and_byte() {
 }
 
 #[test]
+fn every_recorded_channel_is_replayed_in_both_roles() {
+    let recording = Recording::parse(RECORDING).expect("a recording");
+    let rows = captures::check("test", &recording, &mut |_| {});
+    let row = |group: &str| rows.iter().find(|row| row.group.contains(group)).expect("the row");
+    for row in &rows {
+        println!("{}: {} checked, {:?}", row.group, row.checked, row.not_yet);
+    }
+    // Three channels: five checks of each handshake, and each of three channel messages received and sent.
+    assert_eq!(row("channels replayed").checked, 3 * (5 + 2 * 3));
+    assert_eq!(row("vault operations").checked, 3 * 2 * 16);
+}
+
+/// A recording in which one hex digit of a field is another.
+fn flipped(field: &str, nth: usize, digit: usize) -> String {
+    let marker = format!("\"{field}\": \"");
+    let at = RECORDING.match_indices(&marker).nth(nth).expect("the field").0 + marker.len() + digit;
+    let other = if &RECORDING[at..=at] == "0" { "1" } else { "0" };
+    [&RECORDING[..at], other, &RECORDING[at + 1..]].concat()
+}
+
+#[test]
+fn any_flipped_digit_of_a_session_is_noticed() {
+    for field in ["frame_hex", "payload_hex", "static_x25519", "ephemeral_x25519", "initiator_to_responder_key"] {
+        let count = RECORDING.matches(&format!("\"{field}\": \"")).count();
+        for nth in 0..count {
+            let failures = failures(&flipped(field, nth, 5));
+            assert!(!failures.is_empty(), "{field} {nth}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_another_kind_is_refused_with_a_sentence() {
     let error = Recording::parse("{\"vectors\": []}").unwrap_err();
     assert!(error.contains("not a recording"), "{error}");

@@ -98,7 +98,6 @@ pub(crate) struct Credential {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Session {
-    pub(crate) description: String,
     pub(crate) frames: Vec<Frame>,
     pub(crate) secrets: Option<Secrets>,
     pub(crate) protocol_name_ascii: Option<String>,
@@ -132,8 +131,6 @@ pub(crate) struct Opening {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Routed {
-    #[serde(default)]
-    pub(crate) conn: u64,
     pub(crate) dir: Direction,
     pub(crate) frame_hex: Hex,
     #[serde(rename = "onward_route")]

@@ -73,6 +73,6 @@ pub(crate) fn encode(message: &Message) -> Vec<u8> {
 /// Encodes a message as a channel's plaintext: a payload, without padding.
 pub(crate) fn encode_plaintext(message: &Message) -> Vec<u8> {
     let mut message = message.clone();
-    message.fold(&[0x82, 0x82, 0x00, 0x81, 0x83], Tail::Bytes(&[0x40]));
+    razor::channel::encode_payload(&mut message, razor::channel::Padding::None);
     message.payload().to_vec()
 }

@@ -6,6 +6,9 @@
 mod format;
 mod frames;
 mod identities;
+mod operations;
+mod party;
+mod replay;
 
 pub use format::Recording;
 pub(crate) use frames::{encode as encode_frame, encode_plaintext};
@@ -26,6 +29,8 @@ pub(crate) fn embedded(_options: &Options, progress: &mut dyn FnMut(Progress)) -
 pub fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
     vec![
         frames::check(source, recording, progress),
+        replay::check(source, recording, progress),
+        operations::check(source, recording, progress),
         identities::identities(source, recording, progress),
         identities::attestations(source, recording, progress),
         identities::credentials(source, recording, progress),

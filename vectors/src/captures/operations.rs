@@ -1,0 +1,89 @@
+//! What production's vault was asked, asked of ours.
+
+use std::collections::BTreeMap;
+
+use razor::noise::Key;
+use razor::vault::suite::{Aes256Gcm, Suite};
+use razor::vault::{KeyHandle, PublicKey, SoftwareVault};
+
+use super::format::{Aead, Operation, Recording, Session};
+use crate::report::{Check, Progress, Row, Tally, ensure, equal};
+
+pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Row {
+    let sides =
+        |session: &Session| [session.initiator_vault_operations.clone(), session.responder_vault_operations.clone()];
+    let total = recording.sessions.values().map(|session| sides(session).concat().len()).sum();
+    let mut tally = Tally::new(source, "captures: vault operations", total, progress);
+    for (name, session) in &recording.sessions {
+        for (side, operations) in ["initiator", "responder"].iter().zip(sides(session)) {
+            let secrets = secrets(session, &operations);
+            for (index, operation) in operations.iter().enumerate() {
+                let case = format!("{name}, {side}, operation {index}");
+                match one(operation, &secrets) {
+                    Some(result) => tally.check(case, result),
+                    None => tally.not_yet("vault operations without an answer, or of an unknown kind"),
+                }
+            }
+        }
+    }
+    tally.finish()
+}
+
+/// The secrets of one side by their public keys.
+fn secrets(session: &Session, operations: &[Operation]) -> BTreeMap<[u8; 32], [u8; 32]> {
+    let statics = session.secrets.iter().flat_map(|s| [&s.initiator.static_x25519, &s.responder.static_x25519]);
+    let ephemerals = operations.iter().filter_map(|operation| match operation {
+        Operation::GenerateEphemeral { secret, .. } => Some(secret),
+        _ => None,
+    });
+    let mut vault = SoftwareVault::new();
+    statics.chain(ephemerals).filter_map(|s| s.array().ok()).map(|s| (vault.import_static_key(&s).0, s)).collect()
+}
+
+fn one(operation: &Operation, secrets: &BTreeMap<[u8; 32], [u8; 32]>) -> Option<Check> {
+    Some(match operation {
+        Operation::GenerateEphemeral { public, secret } => secret
+            .array()
+            .and_then(|secret| equal("the public key", &SoftwareVault::new().import_static_key(&secret).0, public)),
+        Operation::X25519 { own_public, peer_public, shared } => {
+            let secret = secrets.get(&own_public.array().ok()?)?;
+            diffie_hellman(secret, peer_public, shared)
+        }
+        Operation::Hkdf { chaining_key, ikm, outputs } => chaining_key.array().and_then(|salt| {
+            let (first, second) = Aes256Gcm::hkdf(&salt, ikm);
+            equal(
+                "the outputs",
+                &[first, second].concat(),
+                &outputs.iter().flat_map(|o| o.to_vec()).collect::<Vec<_>>(),
+            )
+        }),
+        Operation::AeadEncrypt(aead) | Operation::AeadDecrypt(aead) => both_ways(aead),
+        Operation::ImportSecretBuffer { data } => equal("the protocol's name", &Aes256Gcm::NAME, data),
+        Operation::Unknown => return None,
+    })
+}
+
+fn diffie_hellman(secret: &[u8; 32], peer: &crate::Hex, shared: &[u8]) -> Check {
+    let mut vault = SoftwareVault::new();
+    let own = vault.import_static_key(secret);
+    let ours = vault.static_dh(&KeyHandle::of(&own.0), &PublicKey(peer.array()?)).map_err(|e| e.to_string())?;
+    equal("the shared secret", &ours.0, shared)
+}
+
+fn both_ways(aead: &Aead) -> Check {
+    let (zeros, nonce) = aead.nonce.split_at_checked(4).ok_or("the nonce is too short")?;
+    ensure(zeros == [0; 4], || "the nonce does not begin with four zeros".into())?;
+    let nonce = u64::from_be_bytes(nonce.try_into().map_err(|_| "the nonce is not 12 bytes long")?);
+    let cipher = Aes256Gcm::cipher(&Key::new(aead.key.array()?));
+    let (text, tag) = aead.ciphertext_and_tag.split_last_chunk::<16>().ok_or("there is no tag")?;
+    let Some(plaintext) = &aead.plaintext else {
+        let refused = Aes256Gcm::open(&cipher, nonce, &aead.aad, &mut text.to_vec(), tag).is_err();
+        return ensure(refused, || "production refused what we accept".into());
+    };
+    let mut ours = plaintext.to_vec();
+    let our_tag = Aes256Gcm::seal(&cipher, nonce, &aead.aad, &mut ours).map_err(|e| e.to_string())?;
+    equal("the ciphertext", &[&ours[..], &our_tag].concat(), &aead.ciphertext_and_tag)?;
+    let mut ours = text.to_vec();
+    Aes256Gcm::open(&cipher, nonce, &aead.aad, &mut ours, tag).map_err(|e| format!("decrypting: {e}"))?;
+    equal("the plaintext", &ours, plaintext)
+}

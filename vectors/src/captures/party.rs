@@ -1,0 +1,189 @@
+//! One side of a recorded channel, played by our machine with the recorded secrets.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use razor::channel::{Addresses, Channel, Config, Event, Input, Output};
+use razor::env::{Entropy, Env, Instant, Purpose, Timestamp};
+use razor::identity::{
+    Identity, MemoryStore, Presentation, PresentationLimits, PresentedCredential, PurposeKeyAttestation,
+};
+use razor::machine::Machine;
+use razor::node::{Answer, Request};
+use razor::routing::{Message, Route};
+use razor::vault::suite::Aes256Gcm;
+use razor::vault::{PublicKey, SoftwareVault};
+use razor::wire::cbor::Reader;
+
+/// Randomness by script: the recorded ephemeral key, and nothing else.
+pub(super) struct Script(pub(super) [u8; 32]);
+
+impl Entropy for Script {
+    fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
+        out.fill(0);
+        if purpose == Purpose::Ephemeral {
+            out.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        }
+    }
+}
+
+/// What one party brings to a channel.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) static_secret: [u8; 32],
+    pub(super) ephemeral: [u8; 32],
+}
+
+impl Means {
+    pub(super) fn vault(&self) -> (SoftwareVault, PublicKey) {
+        let mut vault = SoftwareVault::new();
+        let public = vault.import_static_key(&self.static_secret);
+        (vault, public)
+    }
+
+    pub(super) fn entropy(&self) -> Script {
+        Script(self.ephemeral)
+    }
+}
+
+/// A handshake payload, taken apart.
+pub(super) struct Payload {
+    pub(super) identity: Identity,
+    pub(super) attestation: PurposeKeyAttestation,
+    pub(super) credentials: Vec<PresentedCredential>,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+}
+
+impl Payload {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let told = |e: razor::Error| format!("the handshake payload is refused: {e}");
+        let presentation = Presentation::decode(bytes, &PresentationLimits::DEFAULT).map_err(told)?;
+        let identity = presentation.claimed_identity().clone();
+        let rest = bytes.get(1 + identity.export().len()..).unwrap_or_default();
+        let mut reader = Reader::new(rest);
+        reader.skip().map_err(told)?;
+        let end = reader.position();
+        let attestation = PurposeKeyAttestation::decode(&rest[..end]).map_err(told)?;
+        let (created_at, expires_at) = times(&rest[..end]).map_err(told)?;
+        let presented =
+            presentation.verify(&static_key(&attestation, &identity, created_at)?, created_at).map_err(told)?;
+        Ok(Self { identity, attestation, credentials: presented.credentials, created_at, expires_at })
+    }
+}
+
+fn static_key(attestation: &PurposeKeyAttestation, identity: &Identity, now: Timestamp) -> Result<PublicKey, String> {
+    let attested = attestation.verify(identity, now).map_err(|e| format!("the attestation is refused: {e}"))?;
+    attested.secure_channel_static().copied().map_err(|e| e.to_string())
+}
+
+/// When an attestation begins and ends, before it is verified.
+fn times(attestation: &[u8]) -> razor::Result<(Timestamp, Timestamp)> {
+    let mut outer = Reader::new(attestation);
+    outer.array()?;
+    let mut envelope = Reader::new(outer.bytes(usize::MAX)?);
+    envelope.array()?;
+    envelope.uint()?;
+    envelope.uint()?;
+    let mut data = Reader::new(envelope.bytes(usize::MAX)?);
+    data.array()?;
+    data.bytes(usize::MAX)?;
+    data.bytes(usize::MAX)?;
+    data.skip()?;
+    Ok((Timestamp(data.uint()?), Timestamp(data.uint()?)))
+}
+
+/// What came out of a machine after one input.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    pub(super) sent: Vec<Message>,
+    pub(super) delivered: Vec<Message>,
+    pub(super) events: Vec<Event>,
+}
+
+/// A running machine.
+pub(super) struct Party {
+    channel: Channel<Aes256Gcm>,
+    vault: SoftwareVault,
+    store: MemoryStore,
+    entropy: Script,
+    now: Timestamp,
+}
+
+impl Party {
+    pub(super) fn initiate(
+        means: &Means,
+        payload: &Payload,
+        now: Timestamp,
+        addresses: Addresses,
+        route: &Route,
+    ) -> Result<(Self, Out), String> {
+        Self::start(means, payload, now, |env, config| Ok(Channel::initiate(env, config, addresses, route)))
+    }
+
+    pub(super) fn respond(
+        means: &Means,
+        payload: &Payload,
+        now: Timestamp,
+        addresses: Addresses,
+        message_1: &Message,
+    ) -> Result<(Self, Out), String> {
+        Self::start(means, payload, now, |env, config| Channel::respond(env, config, addresses, message_1))
+    }
+
+    fn start(
+        means: &Means,
+        payload: &Payload,
+        now: Timestamp,
+        channel: impl FnOnce(&mut Env<'_>, Arc<Config>) -> razor::Result<Channel<Aes256Gcm>>,
+    ) -> Result<(Self, Out), String> {
+        let config = Config::new(&payload.identity, &payload.attestation, &payload.credentials, now)
+            .map_err(|e| format!("the recorded attestation is refused: {e}"))?;
+        let mut entropy = means.entropy();
+        let mut env = Env::new(Instant::ZERO, now, &mut entropy);
+        let channel = channel(&mut env, Arc::new(config)).map_err(|e| format!("message 1 is refused: {e}"))?;
+        let store = MemoryStore::new(MemoryStore::DEFAULT_LIMIT);
+        let mut party = Self { channel, vault: means.vault().0, store, entropy, now };
+        let mut out = Out::default();
+        let answers = party.drain(&mut out);
+        party.settle(answers, &mut out)?;
+        Ok((party, out))
+    }
+
+    /// One input, and everything that follows from it.
+    pub(super) fn input(&mut self, input: Input) -> Result<Out, String> {
+        let mut out = Out::default();
+        self.settle(VecDeque::from([input]), &mut out)?;
+        Ok(out)
+    }
+
+    fn settle(&mut self, mut inputs: VecDeque<Input>, out: &mut Out) -> Result<(), String> {
+        while let Some(input) = inputs.pop_front() {
+            let mut env = Env::new(Instant::ZERO, self.now, &mut self.entropy);
+            let handled = self.channel.handle(&mut env, input);
+            inputs.extend(self.drain(out));
+            handled.map_err(|refused| format!("it is refused: {}", refused.into_error("CHN-1")))?;
+        }
+        Ok(())
+    }
+
+    /// Takes all outputs; requests are answered at once.
+    fn drain(&mut self, out: &mut Out) -> VecDeque<Input> {
+        let mut answers = VecDeque::new();
+        while let Some(output) = self.channel.poll_output() {
+            match output {
+                Output::Transmit(message) => out.sent.push(message),
+                Output::Deliver(message) => out.delivered.push(message),
+                Output::Event(event) => out.events.push(event),
+                Output::Request { ticket, request, .. } => {
+                    let answer = match request {
+                        Request::Vault(request) => Answer::Vault(self.vault.answer(&request)),
+                        Request::Store(request) => Answer::Store(self.store.answer(&request)),
+                    };
+                    answers.push_back(Input::Answer(ticket, answer));
+                }
+            }
+        }
+        answers
+    }
+}
