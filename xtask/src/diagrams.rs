@@ -15,11 +15,14 @@ type Machine = (&'static str, &'static str, &'static [Transition]);
 
 /// Every machine with states.
 fn machines() -> Vec<Machine> {
-    vec![(
-        "Secure channel",
-        "impl/core/src/channel/state.rs",
-        razor::channel::Channel::<razor::vault::suite::Aes256Gcm>::transitions(),
-    )]
+    vec![
+        (
+            "Secure channel",
+            "impl/core/src/channel/state.rs",
+            razor::channel::Channel::<razor::vault::suite::Aes256Gcm>::transitions(),
+        ),
+        ("Session", "impl/core/src/session/machine.rs", razor::session::Session::transitions()),
+    ]
 }
 
 /// Writes the page.

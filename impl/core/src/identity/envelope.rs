@@ -65,6 +65,8 @@ impl SignedType {
     pub(super) fn open(self, envelope: &[u8], max: usize) -> Result<&[u8]> {
         let ids = self.ids();
         let mut reader = Reader::new(envelope);
+        //= spec/src/extensions.md#ext-3
+        //# A verifier MUST refuse a signed structure with another number of items than its version has.
         reader.array_of(3)?;
         if reader.uint()? != VERSION {
             return Err(ids.version);

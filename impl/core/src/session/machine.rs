@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::env::{Env, Instant, Purpose};
 use crate::error::Error;
-use crate::machine::{Deadline, Machine, Refused, Snapshot};
+use crate::machine::{Deadline, Machine, Refused, Snapshot, Transition};
 
 /// How many pings may be unanswered before the peer is declared dead.
 pub const MAX_UNANSWERED: usize = 3;
@@ -105,6 +105,30 @@ impl Session {
         let mut session = Self { config, state, attempt: 0, failures: 0, outputs: VecDeque::new() };
         session.establish(now);
         session
+    }
+
+    /// The session's transition table.
+    pub fn transitions() -> &'static [Transition] {
+        const TABLE: &[Transition] = &[
+            Transition::new("[*]", "created / establish", "Establishing"),
+            Transition::new("Establishing", "established / up, ping", "Up"),
+            Transition::new("Establishing", "failed", "Pausing"),
+            Transition::new("Establishing", "attempt timeout", "Pausing"),
+            Transition::new("Pausing", "next attempt / establish", "Establishing"),
+            Transition::new("Up", "ping due / ping", "Up"),
+            Transition::new("Up", "pong", "Up"),
+            Transition::new("Up", "peer dead / down, establish", "Establishing"),
+        ];
+        TABLE
+    }
+
+    /// The name of the state, as in [`transitions`](Self::transitions).
+    pub fn state(&self) -> &'static str {
+        match self.state {
+            State::Establishing { .. } => "Establishing",
+            State::Pausing { .. } => "Pausing",
+            State::Up { .. } => "Up",
+        }
     }
 
     /// Whether the session is up.

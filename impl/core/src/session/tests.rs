@@ -227,6 +227,7 @@ proptest! {
             let mut last_ping = 0;
             for (kind, attempt, seconds) in &steps {
                 bed.now = bed.now + Duration::from_secs(*seconds);
+                let before = bed.session.state();
                 let _ = match kind {
                     0 => bed.input(Input::Established(*attempt)),
                     1 => bed.input(Input::Failed(*attempt)),
@@ -235,6 +236,9 @@ proptest! {
                 };
                 let outputs = bed.drain();
                 assert!(outputs.len() <= 2);
+                let after = bed.session.state();
+                let tabled = Session::transitions().iter().any(|row| (row.from, row.to) == (before, after));
+                assert!(before == after || tabled, "{before} to {after} is not in the table");
                 if let Some(Output::Ping(ping)) = outputs.last() {
                     last_ping = *ping;
                 }

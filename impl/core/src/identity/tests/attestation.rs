@@ -252,3 +252,63 @@ fn an_attestation_by_a_key_near_its_end_ends_with_it() {
     let late = AttestationDraft::valid_from(&identity, KEY, NOW.plus(1001));
     refused(late.clone().answer(owner.vault.answer(&late.request()).unwrap()), Blame::Misbehaved, "PUR-8");
 }
+
+//= spec/src/extensions.md#ext-1
+//= type=test
+//# A receiver MUST skip up to 4 well-formed unknown items at the end of a transport message or a handshake payload, and refuse more.
+#[test]
+fn a_presentation_may_have_a_few_items_more_than_we_know() {
+    let mut owner = Owner::new(16);
+    let identity = owner.create(SigningKind::Ed25519);
+    let (key, attestation) = owner.attest(&identity);
+    let mut bytes = Presentation::encode(&identity, &attestation, &[]);
+    let decode = |bytes: &[u8]| Presentation::decode(bytes, &PresentationLimits::DEFAULT);
+    for _ in 0..4 {
+        bytes[0] += 1;
+        refused(decode(&bytes), Blame::Malformed, "COD-4");
+        bytes.extend_from_slice(&[0x82, 1, 0x61, b'x']);
+        decode(&bytes).unwrap().verify(&key, NOW).unwrap();
+    }
+    bytes[0] += 1;
+    bytes.push(0);
+    refused(decode(&bytes), Blame::Limit, "EXT-1");
+    bytes[0] = 0x82;
+    refused(decode(&bytes), Blame::Malformed, "COD-3");
+}
+
+//= spec/src/extensions.md#ext-3
+//= type=test
+//# A verifier MUST refuse a signed structure with another number of items than its version has.
+#[test]
+fn nothing_signed_has_an_item_more() {
+    let (owner, identity, attestation) = setup();
+    // The attestation around its envelope, the envelope, and what it holds; each rightly signed.
+    let outer = [&[0x83], &attestation.export()[1..], &[0]].concat();
+    refused(PurposeKeyAttestation::decode(&outer), Blame::Malformed, "COD-3");
+    let envelope = |signed: &[u8]| {
+        let mut bytes = encode(|e| {
+            let _ = e.array(2).and_then(|e| e.bytes(signed));
+        });
+        bytes.extend(encode(|e| put_signature(e, &owner.sign(identity.latest().key(), signed))));
+        bytes
+    };
+    let mut reader = crate::wire::cbor::Reader::new(attestation.export());
+    reader.array_of(2).unwrap();
+    let signed = reader.bytes(512).unwrap();
+    assert_eq!(envelope(signed), attestation.export());
+    refused(
+        PurposeKeyAttestation::decode(&envelope(&[&[0x84], &signed[1..], &[0]].concat())),
+        Blame::Malformed,
+        "COD-3",
+    );
+    let kind = crate::identity::envelope::SignedType::Attestation;
+    let claim = kind.open(signed, 512).unwrap();
+    let longer = kind.seal(&[&[0x86], &claim[1..], &[0]].concat());
+    refused(PurposeKeyAttestation::decode(&envelope(&longer)), Blame::Malformed, "COD-3");
+    // And a change.
+    let mut signed = identity.latest().data().encode();
+    signed[0] = 0x84;
+    signed.push(0);
+    let change = Change::encode(&signed, &owner.sign(identity.latest().key(), &signed), None);
+    refused(import(&history(&[&change])), Blame::Malformed, "COD-3");
+}
