@@ -1,7 +1,7 @@
 //! What stands at a place in the line: the seam between a world and what it examines.
 //!
-//! A world drives hosts through this trait alone. The host that matters is [`crate::node::NodeHost`], an
-//! honest node; a test may wrap it in one that is broken on purpose, to prove that a checker notices.
+//! A world drives hosts through this trait alone. A host may be broken on purpose, to prove that a
+//! checker notices.
 
 use razor::env::Instant;
 use razor::error::Error;

@@ -46,9 +46,10 @@ impl Report {
         self.violations.is_empty()
     }
 
-    /// The command that reproduces the run.
+    /// The command that runs the world of this seed and preset again, over whole stand-ins.
     pub fn command(&self) -> String {
-        format!("cargo run --release -p razor-sim -- --seed {} --preset {}", self.seed, self.preset)
+        let test = "cargo test -p razor-sim --test planted the_world_that_is_asked_for";
+        format!("RAZOR_SIM_SEED={} RAZOR_SIM_PRESET={} {test}", self.seed, self.preset)
     }
 
     /// The first bytes of the digest, in hex.
