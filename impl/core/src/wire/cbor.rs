@@ -20,11 +20,11 @@ pub const SKIP_DEPTH: usize = 8;
 /// How many items an item that is skipped unread may hold, itself included (spec `COD-8`).
 pub const SKIP_ITEMS: usize = 256;
 
-//= spec/src/codecs.md#cod-4
-//# A decoder MUST refuse input that ends inside an item.
 /// How many unknown items may follow the known ones of an unsigned array (spec `EXT-1`).
 pub const EXTENSION_ITEMS: u64 = 4;
 
+//= spec/src/codecs.md#cod-4
+//# A decoder MUST refuse input that ends inside an item.
 const TRUNCATED: Error = Error::malformed("COD-4", "the message ends inside an item");
 //= spec/src/codecs.md#cod-3
 //# A decoder MUST refuse an item whose type, number of items or fixed length differs from what the structure says.
@@ -38,6 +38,7 @@ const INDEFINITE: Error = Error::malformed("COD-1", "an item has an indefinite l
 //= spec/src/codecs.md#cod-7
 //# A decoder MUST refuse a text that is not UTF-8.
 const NOT_UTF8: Error = Error::malformed("COD-7", "a text is not UTF-8");
+const SKIP_BOUND: Error = Error::limit("COD-8", "an unknown item nests too deep or holds too many items");
 //= spec/src/codecs.md#cod-6
 //# A decoder MUST refuse a string that is longer than the limit of its field.
 const TOO_LONG: Error = Error::limit("COD-6", "a string or array is longer than this field allows");
@@ -228,11 +229,10 @@ impl<'a> Reader<'a> {
     //= spec/src/codecs.md#cod-8
     //# A decoder that skips an item MUST refuse it when it nests deeper than 8 levels or holds more than 256 items.
     pub fn skip(&mut self) -> Result<()> {
-        const BOUND: Error = Error::limit("COD-8", "an unknown item nests too deep or holds too many items");
         // How many items are left at each level of nesting.
         let mut left = [0u64; SKIP_DEPTH];
         let mut depth = 0usize;
-        *left.first_mut().ok_or(BOUND)? = 1;
+        *left.first_mut().ok_or(SKIP_BOUND)? = 1;
         for _ in 0..SKIP_ITEMS {
             while left.get(depth).is_some_and(|n| *n == 0) {
                 match depth.checked_sub(1) {
@@ -240,15 +240,15 @@ impl<'a> Reader<'a> {
                     None => return Ok(()),
                 }
             }
-            let level = left.get_mut(depth).ok_or(BOUND)?;
+            let level = left.get_mut(depth).ok_or(SKIP_BOUND)?;
             *level = level.saturating_sub(1);
             let inside = self.open()?;
             if inside > 0 {
                 depth = depth.saturating_add(1);
-                *left.get_mut(depth).ok_or(BOUND)? = inside;
+                *left.get_mut(depth).ok_or(SKIP_BOUND)? = inside;
             }
         }
-        if left.iter().all(|n| *n == 0) { Ok(()) } else { Err(BOUND) }
+        if left.iter().all(|n| *n == 0) { Ok(()) } else { Err(SKIP_BOUND) }
     }
 
     /// Reads one item of any type, of an array, map or tag only the head, and says how many items that
@@ -256,7 +256,7 @@ impl<'a> Reader<'a> {
     fn open(&mut self) -> Result<u64> {
         match self.datatype()? {
             Type::Array | Type::ArrayIndef => return self.array(),
-            Type::Map | Type::MapIndef => return Ok(self.map()?.saturating_mul(2)),
+            Type::Map | Type::MapIndef => return self.map()?.checked_mul(2).ok_or(SKIP_BOUND),
             Type::Tag => return self.head(|d| d.tag().map(|tag| tag.as_u64())).map(|_| 1),
             Type::Bytes | Type::BytesIndef => self.bytes(usize::MAX).map(drop)?,
             Type::String | Type::StringIndef => self.text(usize::MAX).map(drop)?,
