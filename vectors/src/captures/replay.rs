@@ -95,10 +95,16 @@ fn one_session(tally: &mut Tally<'_>, name: &str, session: &Session, secrets: &S
 
 fn ephemerals(first: &[u8], operations: &[Operation]) -> Result<Ephemerals, String> {
     let mut vault = SoftwareVault::new();
-    let generated = operations.iter().filter_map(|operation| match operation {
-        Operation::GenerateEphemeral { secret, .. } => Some(secret.to_vec()),
-        _ => None,
-    });
+    let generated: Vec<Vec<u8>> = operations
+        .iter()
+        .filter_map(|operation| match operation {
+            Operation::GenerateEphemeral { secret, .. } => Some(secret.to_vec()),
+            _ => None,
+        })
+        .collect();
+    if !generated.is_empty() && !generated.iter().any(|secret| secret == first) {
+        return Err("the session's ephemeral secret is none that its vault made".into());
+    }
     std::iter::once(first.to_vec())
         .chain(generated)
         .map(|secret| {
