@@ -65,7 +65,7 @@ pub(crate) fn message(bytes: &[u8], base: usize, keys: &Keys) -> Item {
                 Ok(())
             }
             None => {
-                s.fault(&Error::misbehaved("CHN-1", "the key does not authenticate this message"));
+                s.fault(&Error::misbehaved("CHN-37", "the key does not authenticate this message"));
                 Err(Stop)
             }
         }
@@ -107,7 +107,7 @@ pub(crate) fn plaintext(bytes: &[u8], base: usize) -> Item {
                     Ok(())
                 }
                 _ => {
-                    s.fault(&Error::malformed("CHN-2", "a channel message is of an unknown kind"));
+                    s.fault(&Error::malformed("CHN-40", "a plaintext is none of the messages of a channel"));
                     Err(Stop)
                 }
             })?;

@@ -67,7 +67,8 @@ fn frame(s: &mut Scribe<'_>, keys: &Keys) -> Read {
 /// A transport message.
 pub(crate) fn transport(bytes: &[u8], base: usize, keys: &Keys) -> Item {
     Scribe::explain("transport message", TCP, bytes, base, |s| {
-        s.structure("message", None, &[3, 4], |s, count| {
+        // The tracing text may be absent; up to four unknown items may follow it.
+        s.structure("message", None, &[3, 4, 5, 6, 7, 8], |s, count| {
             route_of(s, "onward route")?;
             route_of(s, "return route")?;
             let offset = s.offset();
@@ -76,10 +77,10 @@ pub(crate) fn transport(bytes: &[u8], base: usize, keys: &Keys) -> Item {
             if let Some(item) = payload_of(payload, start, keys) {
                 s.add(item);
             }
-            if count == 4 {
+            if count > 3 {
                 s.field("tracing text", |r| r.text(usize::MAX), |text| text.escape_default().to_string())?;
             }
-            Ok(())
+            (4..count).try_for_each(|_| s.field("unknown item", Reader::skip, |()| "skipped (EXT-1)".into()))
         })
     })
 }
