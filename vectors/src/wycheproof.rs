@@ -6,7 +6,7 @@ use serde::Deserialize;
 use razor::vault::{KeyHandle, PublicKey, Signature, SoftwareVault, VerifyingKey};
 
 use crate::bytes::Hex;
-use crate::report::{Check, Options, Progress, Row, Tally, ensure, equal};
+use crate::report::{Check, Options, Progress, Row, Tally, equal};
 
 const SOURCE: &str = "wycheproof";
 

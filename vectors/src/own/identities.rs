@@ -1,5 +1,7 @@
 //! Change histories: created, rotated, of mixed keys, and every way to get one wrong.
 
+use std::slice::from_ref;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -77,7 +79,7 @@ fn inputs() -> Vec<Meant<Input>> {
     let identifier = Hex(sha256(&one.signed()).to_vec());
 
     let mut cases = vec![
-        good("one Ed25519 key", of(&[change_1.clone()])),
+        good("one Ed25519 key", of(from_ref(&change_1))),
         good("one P-256 key", of(&[first(&keys, &ChangeData::new(p))])),
         good("a rotation", of(&[change_1.clone(), change_2.clone()])),
         good("a rotation to another kind of key", of(&[change_1.clone(), later(&keys, &a, &mixed)])),
@@ -90,13 +92,13 @@ fn inputs() -> Vec<Meant<Input>> {
             let two = ChangeData { from: one.until + 1, until: one.until + 2, ..two.clone() };
             of(&[change_1.clone(), later(&keys, &a, &two)])
         }),
-        good("the identity that is expected", Input { expected: Some(identifier.clone()), ..of(&[change_1.clone()]) }),
+        good("the identity that is expected", Input { expected: Some(identifier.clone()), ..of(from_ref(&change_1)) }),
         good("a P-256 signature with the other s", {
             let data = ChangeData::new(p).signed();
             of(&[signed(&data, &malleated(&keys.sign(&p, &data)), None)])
         }),
         bad("another identity than is expected", {
-            Input { expected: Some(Hex(vec![7; 32])), ..of(&[change_1.clone()]) }
+            Input { expected: Some(Hex(vec![7; 32])), ..of(from_ref(&change_1)) }
         }),
         bad("no change", of(&[])),
         bad("a first change that names one before it", of(&[first(&keys, &one.clone().after(b"nothing"))])),
@@ -120,10 +122,10 @@ fn inputs() -> Vec<Meant<Input>> {
             of(&[first(&keys, &ChangeData { until: one.from - 1, ..one.clone() })])
         }),
         bad("a byte after the history", {
-            Input { history: Hex([history(&[change_1.clone()]), vec![0]].concat()), expected: None }
+            Input { history: Hex([history(from_ref(&change_1)), vec![0]].concat()), expected: None }
         }),
         bad("a history that ends early", {
-            let bytes = history(&[change_1.clone()]);
+            let bytes = history(from_ref(&change_1));
             Input { history: Hex(bytes[..bytes.len() - 1].to_vec()), expected: None }
         }),
         bad("a history in an indefinite array", {
