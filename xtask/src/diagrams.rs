@@ -16,6 +16,7 @@ type Machine = (&'static str, &'static str, &'static [Transition]);
 /// Every machine with states.
 fn machines() -> Vec<Machine> {
     vec![
+        ("TCP connection", "impl/core/src/transport/tcp.rs", razor::transport::Tcp::transitions()),
         (
             "Secure channel",
             "impl/core/src/channel/state.rs",

@@ -73,6 +73,7 @@ pub mod node;
 pub mod noise;
 pub mod routing;
 pub mod session;
+pub mod transport;
 pub mod vault;
 pub mod wire;
 

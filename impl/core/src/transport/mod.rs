@@ -1,0 +1,7 @@
+//! Framing of messages on transports. Spec: "TCP transport".
+
+mod tcp;
+#[cfg(test)]
+mod tests;
+
+pub use tcp::{Config, Input, Output, Tcp, VERSION};
