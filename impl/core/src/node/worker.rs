@@ -18,6 +18,11 @@ pub type Port = u8;
 /// A handler gets itself, one message and a [`Context`] whose calls are queued; nothing is re-entered.
 /// An error is counted and reported as an event; the worker lives on.
 pub trait Worker: Send {
+    /// It has been started: its addresses lead to it. An error stops it again.
+    fn handle_start(&mut self, _cx: &mut Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// A message has arrived.
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()>;
 
@@ -213,7 +218,8 @@ pub struct Flow {
     pub spawned_by: Option<FlowControlId>,
     /// It makes producers, under this id.
     pub spawner: Option<FlowControlId>,
-    /// It may be reached through these ids (at all its addresses).
+    /// It may be reached through these ids, at port 0 only: what is behind its other ports is for this
+    /// node alone.
     pub consumer_of: Vec<FlowControlId>,
 }
 
@@ -235,6 +241,7 @@ pub struct Context<'a> {
     pub(crate) entropy: &'a mut dyn Entropy,
     pub(crate) mailboxes: &'a [Address],
     pub(crate) next_request: &'a mut u64,
+    pub(crate) next_flow: &'a mut u64,
     pub(crate) ops: &'a mut Vec<Op>,
 }
 
@@ -294,6 +301,13 @@ impl Context<'_> {
         let id = RequestId(*self.next_request);
         *self.next_request = self.next_request.saturating_add(1);
         self.ops.push(Op::Request { id, deadline, request });
+        id
+    }
+
+    /// A flow control id that nothing else has.
+    pub fn new_flow_control_id(&mut self) -> FlowControlId {
+        let id = FlowControlId(*self.next_flow);
+        *self.next_flow = self.next_flow.saturating_add(1);
         id
     }
 

@@ -257,12 +257,13 @@ struct Node {
     entropy: Seeded,
     now: Instant,
     next_request: u64,
+    next_flow: u64,
 }
 
 impl Node {
     fn new() -> Self {
         let worker = SessionWorker::new(Config::default(), Instant::ZERO, "owner".into(), "echo".into());
-        Self { worker, entropy: Seeded::from_u64(2), now: Instant::ZERO, next_request: 0 }
+        Self { worker, entropy: Seeded::from_u64(2), now: Instant::ZERO, next_request: 0, next_flow: 0 }
     }
 
     fn call(
@@ -277,6 +278,7 @@ impl Node {
             entropy: &mut self.entropy,
             mailboxes: &mailboxes,
             next_request: &mut self.next_request,
+            next_flow: &mut self.next_flow,
             ops: &mut ops,
         };
         let result = call(&mut self.worker, &mut cx);
