@@ -1,8 +1,26 @@
 //! The node: a table from address to worker, and the delivery of messages between them. Spec: "Nodes
 //! and workers".
 
+mod access;
+mod builtin;
+mod connection;
+mod delivery;
+mod event;
+mod table;
+#[cfg(test)]
+mod tests;
 mod worker;
 
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub use access::{AllOf, AnyChannelPeer, AnyOf, ChannelPeers, DenyAll, FromAddresses, LocalOnly, ToAddresses};
+pub use builtin::{Echoer, Hop};
+pub use connection::Connected;
+pub use event::Event;
 #[cfg(test)]
 pub(crate) use worker::Op;
 pub use worker::{
@@ -10,49 +28,392 @@ pub use worker::{
     Request, RequestId, Spec, Worker, WorkerId,
 };
 
-use crate::error::Error;
-use crate::identity::Identifier;
-use crate::routing::Address;
+use crate::env::{Entropy, Env, Instant};
+use crate::error::{Blame, Error, Result};
+use crate::machine::{Deadline, Machine, Refused, Snapshot};
+use crate::routing::{Address, Message};
+use crate::transport;
 
-/// Something that the owner of a node may want to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A message was dropped, and why.
-    Dropped {
-        /// Whom it was for; `None` when its onward route was empty.
-        to: Option<Address>,
+use self::connection::Connections;
+use self::table::{Credit, Table};
+
+/// What a node is configured with. Spec: "Limits".
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Framing and its limits, for every connection.
+    pub tcp: transport::Config,
+    /// This node's number among those that a driver joins into one.
+    pub shard: u16,
+    /// The most connections.
+    pub connections: usize,
+    /// The most messages that wait within the node, for all workers together.
+    pub queue: usize,
+    /// The most messages that wait for one worker.
+    pub inbox: usize,
+    /// The most bytes on their way to one connection's peer before its senders have to wait.
+    pub transmit: u64,
+    /// The most messages that the owner has not taken from one of its inboxes.
+    pub hand_over: u64,
+    /// The most deliveries in one call; what is left is done in the next.
+    pub steps: usize,
+    /// How long a message from a connection may wait for a full receiver.
+    pub stall: Duration,
+    /// The most unanswered requests.
+    pub requests: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tcp: transport::Config::default(),
+            shard: 0,
+            connections: 1024,
+            queue: 4096,
+            inbox: 1024,
+            transmit: 1024 * 1024,
+            hand_over: 64,
+            steps: 1024,
+            stall: Duration::from_secs(10),
+            requests: 4096,
+        }
+    }
+}
+
+/// What a node takes.
+#[derive(Debug)]
+pub enum Input {
+    /// Bytes came from the peer of a connection.
+    Received {
+        /// The connection.
+        connection: ConnectionId,
+        /// The bytes, cut anywhere, at most a chunk.
+        bytes: Vec<u8>,
+    },
+    /// Bytes of earlier [`Output::Transmit`]s were written.
+    Sent {
+        /// The connection.
+        connection: ConnectionId,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// A connection is gone.
+    Disconnected {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// The answer to a request.
+    Answer {
+        /// The request.
+        id: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The owner took a message that was handed over.
+    Taken {
+        /// The inbox.
+        inbox: Address,
+    },
+    /// The owner sends a message to its first onward address.
+    Send(Message),
+}
+
+/// What a node gives.
+#[derive(Debug)]
+pub enum Output {
+    /// Write the payload of this message to the peer, then say so with [`Input::Sent`].
+    Transmit {
+        /// The connection.
+        connection: ConnectionId,
+        /// The bytes to write are its payload.
+        frame: Message,
+    },
+    /// Close this connection; the node has forgotten it.
+    Close {
+        /// The connection.
+        connection: ConnectionId,
         /// Why.
         error: Error,
     },
-    /// A secure channel is open in both directions as far as this side knows.
-    ChannelOpened {
-        /// The address that applications send to.
-        encryptor: Address,
-        /// The address that the peer sends to.
-        decryptor: Address,
-        /// Who the peer proved to be.
-        peer: Identifier,
+    /// A message for one of the owner's inboxes; to be acknowledged with [`Input::Taken`].
+    Deliver {
+        /// The inbox.
+        inbox: Address,
+        /// The message.
+        delivery: Delivery,
     },
-    /// A secure channel could not be established.
-    ChannelFailed {
-        /// The address that would have been the encryptor.
-        encryptor: Address,
-        /// Why.
-        error: Error,
+    /// A question to a vault or a store.
+    Request {
+        /// To be named in the answer.
+        id: RequestId,
+        /// An answer after this time is not waited for.
+        deadline: Instant,
+        /// The question.
+        request: Request,
     },
-    /// A secure channel is closed.
-    ChannelClosed {
-        /// The address that applications sent to.
-        encryptor: Address,
-    },
-    /// A session is up again.
-    SessionUp {
-        /// The session's worker.
-        session: Address,
-    },
-    /// A session's peer is declared dead.
-    SessionDown {
-        /// The session's worker.
-        session: Address,
-    },
+    /// Something worth knowing.
+    Event(Event),
+}
+
+/// How often things happened. Never reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Messages that a worker took.
+    pub delivered: u64,
+    /// Failures by blame: malformed, misbehaved, denied, misuse, limit.
+    pub failures: [u64; 5],
+    /// Messages that had to be laid out anew for want of headroom, counted when they leave.
+    pub relayouts: u64,
+}
+
+/// Who sends a message.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Owner,
+    Worker(WorkerId, Port),
+}
+
+/// A node: workers behind addresses, connections, and the messages between them.
+///
+/// The owner gives it [`Input`]s, and commands by method: [`connected`](Self::connected),
+/// [`start_worker`](Self::start_worker), [`stop_worker`](Self::stop_worker),
+/// [`open_inbox`](Self::open_inbox), [`send`](Self::send). After each of them it takes all outputs.
+pub struct Node {
+    config: Config,
+    owner: Address,
+    table: Table,
+    connections: Connections,
+    /// Workers with messages in their inbox, one entry each.
+    scheduled: VecDeque<WorkerId>,
+    /// Messages in all inboxes together.
+    queued: usize,
+    timers: BTreeMap<(Instant, u64), (WorkerId, &'static str)>,
+    requests: BTreeMap<RequestId, (WorkerId, Instant)>,
+    outputs: VecDeque<Output>,
+    /// What a handler asked for; kept for its memory.
+    ops: Vec<worker::Op>,
+    next_request: u64,
+    next_timer: u64,
+    next_flow: u64,
+    now: Instant,
+    counters: Counters,
+    relayouts: u64,
+}
+
+impl Node {
+    /// A node without workers. The keys of its table are drawn.
+    pub fn new(config: Config, entropy: &mut dyn Entropy) -> Self {
+        let table = Table::new(config.shard, entropy);
+        Self {
+            config,
+            owner: Address::local("owner"),
+            table,
+            connections: Connections::default(),
+            scheduled: VecDeque::new(),
+            queued: 0,
+            timers: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            ops: Vec::new(),
+            next_request: 0,
+            next_timer: 0,
+            next_flow: 0,
+            now: Instant::ZERO,
+            counters: Counters::default(),
+            relayouts: 0,
+        }
+    }
+
+    /// A new flow control id.
+    pub fn new_flow_control_id(&mut self) -> FlowControlId {
+        self.next_flow = self.next_flow.saturating_add(1);
+        FlowControlId(self.next_flow)
+    }
+
+    /// The flow control id under which the worker at `address` delivers foreign messages, if it does. Who
+    /// opens something through that address becomes a consumer of this id, so that answers get through.
+    pub fn producer_at(&self, address: &Address) -> Option<FlowControlId> {
+        let (id, _) = self.table.find(address.as_ref())?;
+        self.table.get(id)?.flow()?.producer
+    }
+
+    /// Takes over a connection that the driver has made. `id` must be higher than that of any connection
+    /// before. Returns the address to send to in order to reach the peer's node.
+    ///
+    /// # Errors
+    /// `NOD-18` when there are too many connections; `NOD-24` when `id` is not new.
+    pub fn connected(&mut self, env: &mut Env<'_>, id: ConnectionId, how: Connected) -> Result<Address> {
+        self.at(env);
+        self.connect(env, id, how)
+    }
+
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// `NOD-13` when an address is taken or not local, or there is none.
+    pub fn start_worker(&mut self, env: &mut Env<'_>, spec: Spec) -> Result<()> {
+        self.at(env);
+        self.table.insert(spec).map(|_| ())
+    }
+
+    /// Stops the worker that has this address. It may say its last words.
+    ///
+    /// # Errors
+    /// `NOD-2` when there is none.
+    pub fn stop_worker(&mut self, env: &mut Env<'_>, address: &Address) -> Result<()> {
+        self.at(env);
+        let (id, _) = self.table.find(address.as_ref()).ok_or(delivery::UNKNOWN)?;
+        self.stop(env, id);
+        self.run(env);
+        Ok(())
+    }
+
+    /// Opens an inbox: what is sent to `address` comes out as [`Output::Deliver`].
+    ///
+    /// # Errors
+    /// As [`start_worker`](Self::start_worker).
+    pub fn open_inbox(&mut self, env: &mut Env<'_>, mailbox: Mailbox, flow: Flow) -> Result<()> {
+        self.at(env);
+        let id = self.table.insert(Spec { mailboxes: vec![mailbox], flow, worker: Box::new(builtin::Inbox) })?;
+        if let Some((resident, spare)) = self.table.get_with_spare(id) {
+            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.hand_over });
+        }
+        Ok(())
+    }
+
+    /// Sends a message from the owner to its first onward address.
+    ///
+    /// # Errors
+    /// `NOD-2` to `NOD-5`; `NOD-9` when the receiver is full.
+    pub fn send(&mut self, env: &mut Env<'_>, message: Message) -> Result<()> {
+        self.handle(env, Input::Send(message)).map_err(|refused| refused.into_error("NOD-9"))
+    }
+
+    /// Whether a worker of this node has this address.
+    pub fn has_worker(&self, address: &Address) -> bool {
+        self.table.find(address.as_ref()).is_some()
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How often things happened.
+    pub fn counters(&self) -> Counters {
+        Counters { relayouts: self.relayouts, ..self.counters }
+    }
+
+    fn at(&mut self, env: &Env<'_>) {
+        debug_assert!(self.outputs.is_empty(), "all outputs are taken before the next input");
+        self.now = self.now.max(env.now);
+    }
+
+    fn count(&mut self, error: Error) {
+        let index = match error.blame() {
+            Blame::Malformed => 0,
+            Blame::Misbehaved => 1,
+            Blame::Denied => 2,
+            Blame::Misuse => 3,
+            Blame::Limit => 4,
+        };
+        if let Some(count) = self.counters.failures.get_mut(index) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Counts and reports a message that was dropped.
+    fn report(&mut self, message: Option<&Message>, error: Error) {
+        self.count(error);
+        let to = message.and_then(|message| message.onward().first()).map(|address| address.to_owned());
+        self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+    }
+}
+
+impl Machine for Node {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, env: &mut Env<'_>, input: Input) -> Result<(), Refused<Input>> {
+        self.at(env);
+        match input {
+            Input::Received { connection, bytes } => {
+                self.receive(env, connection, bytes).map_err(|refused| match refused {
+                    Refused::Full(bytes) => Refused::Full(Input::Received { connection, bytes }),
+                    Refused::Error(error) => Refused::Error(error),
+                })?;
+            }
+            Input::Sent { connection, bytes } => {
+                if let Some(connection) = self.connections.open.get(&connection) {
+                    self.give_back(connection.worker, bytes);
+                }
+            }
+            Input::Disconnected { connection } => self.disconnect(connection),
+            Input::Answer { id, answer } => self.answer(env, id, answer),
+            Input::Taken { inbox } => {
+                if let Some((id, _)) = self.table.find(inbox.as_ref()) {
+                    self.give_back(id, 1);
+                }
+            }
+            Input::Send(message) => {
+                self.dispatch(Source::Owner, message, Provenance::LOCAL).map_err(|refused| match refused {
+                    Refused::Full(message) => Refused::Full(Input::Send(message)),
+                    Refused::Error(error) => Refused::Error(error),
+                })?;
+            }
+        }
+        self.run(env);
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, env: &mut Env<'_>) {
+        self.at(env);
+        self.expire(env);
+        self.run(env);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        if !self.scheduled.is_empty() {
+            return Some(Deadline::new(self.now, "work"));
+        }
+        let timer = self.timers.first_key_value().map(|((at, _), (_, reason))| Deadline::new(*at, reason));
+        Deadline::earlier(timer, self.connection_deadline())
+    }
+
+    fn trusted(&self, picture: &mut Snapshot) {
+        for resident in self.table.residents() {
+            for address in &resident.addresses {
+                picture.bytes(address.as_ref().value);
+            }
+            resident.worker.trusted(picture);
+        }
+    }
+
+    fn provisional(&self) -> usize {
+        let connections = self.connections.open.values().map(|connection| {
+            let stalled = connection.stalled.as_ref().map_or(0, |(message, _)| message.footprint());
+            connection.tcp.provisional().saturating_add(stalled)
+        });
+        let workers = self.table.residents().map(|resident| resident.worker.provisional());
+        connections.chain(workers).fold(0, usize::saturating_add)
+    }
+
+    fn provisional_limit(&self) -> usize {
+        let connections =
+            self.connections.open.values().map(|connection| connection.tcp.provisional_limit().saturating_mul(2));
+        let workers = self.table.residents().map(|resident| resident.worker.provisional_limit());
+        connections.chain(workers).fold(0, usize::saturating_add)
+    }
+}
+
+impl core::fmt::Debug for Node {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Node")
+            .field("workers", &self.workers())
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
 }

@@ -51,6 +51,11 @@ pub trait Worker: Send {
     fn provisional(&self) -> usize {
         0
     }
+
+    /// The most that [`provisional`](Worker::provisional) ever says.
+    fn provisional_limit(&self) -> usize {
+        0
+    }
 }
 
 /// A message as a worker receives it.
@@ -225,13 +230,28 @@ pub struct Flow {
 
 /// What a handler asks the node to do, in order.
 pub(crate) enum Op {
-    Send { port: Port, message: Message, provenance: Provenance },
+    Send {
+        port: Port,
+        message: Message,
+        provenance: Provenance,
+    },
     Start(Spec),
     Stop(Address),
     StopSelf,
     Timer(Option<Deadline>),
-    Request { id: RequestId, deadline: Instant, request: Request },
+    Request {
+        id: RequestId,
+        deadline: Instant,
+        request: Request,
+    },
     Event(super::Event),
+    /// To the peer of a connection; only the connection's own worker asks for it.
+    Transmit {
+        connection: ConnectionId,
+        message: Message,
+    },
+    /// To the owner of the node; only an inbox asks for it.
+    HandOver(Delivery),
 }
 
 /// What a handler may do. Calls are queued and take effect when the handler has returned without error.
@@ -323,5 +343,7 @@ impl core::fmt::Debug for Context<'_> {
     }
 }
 
+//= spec/src/nodes.md#nod-1
+//# A worker MUST refuse a message at an address at which it takes none.
 /// An error that a handler may return for a message that makes no sense to it.
 pub(crate) const UNEXPECTED: Error = Error::misuse("NOD-1", "the worker does not take messages at this address");

@@ -205,6 +205,12 @@ impl Message {
         self.set_onward(onward);
     }
 
+    /// Sends the message back: its return route becomes its onward route, and it has no return route.
+    pub fn turn_round(&mut self) {
+        (self.onward, self.onward_count) = (self.back, self.back_count);
+        (self.back, self.back_count) = (Span::at(self.payload.start), 0);
+    }
+
     /// Removes both routes.
     pub fn clear_routes(&mut self) {
         self.onward = Span::at(self.payload.start);

@@ -1,0 +1,70 @@
+//! Workers that every node can run.
+
+use super::connection::SENDER;
+use super::worker::{ConnectionId, Context, Delivery, Op, Port, UNEXPECTED, Worker};
+use crate::error::Result;
+
+/// Forwards messages: takes itself from the onward route and puts itself on the return route.
+#[derive(Debug, Clone, Copy)]
+pub struct Hop;
+
+impl Worker for Hop {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, provenance } = delivery;
+        //= spec/src/nodes.md#nod-16
+        //# A hop MUST remove its address from the front of the onward route and put it at the front of the return route.
+        message.pop_onward()?;
+        if let Some(own) = cx.address(port) {
+            message.push_return(own.as_ref());
+        }
+        cx.forward(port, message, provenance);
+        Ok(())
+    }
+}
+
+/// Sends every payload back along the return route.
+#[derive(Debug, Clone, Copy)]
+pub struct Echoer;
+
+impl Worker for Echoer {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, .. } = delivery;
+        //= spec/src/nodes.md#nod-17
+        //# An echoer MUST send the payload unchanged along the return route of the message, with its own address as the new return route.
+        message.turn_round();
+        if let Some(own) = cx.address(port) {
+            message.push_return(own.as_ref());
+        }
+        message.set_tracing(None);
+        cx.send(port, message);
+        Ok(())
+    }
+}
+
+/// Hands messages to the owner of the node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inbox;
+
+impl Worker for Inbox {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        cx.ops.push(Op::HandOver(delivery));
+        Ok(())
+    }
+}
+
+/// The worker behind a connection. What is sent to [`SENDER`] leaves on it; what arrives is sent from
+/// [`RECEIVER`](super::connection::RECEIVER).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConnectionWorker(pub(super) ConnectionId);
+
+impl Worker for ConnectionWorker {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        const PORT: Port = SENDER;
+        let Delivery { mut message, port: PORT, .. } = delivery else { return Err(UNEXPECTED) };
+        //= spec/src/nodes.md#nod-23
+        //# A connection MUST remove its sender address from the onward route before it transmits a message.
+        message.pop_onward()?;
+        cx.ops.push(Op::Transmit { connection: self.0, message });
+        Ok(())
+    }
+}

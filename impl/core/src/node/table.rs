@@ -1,0 +1,289 @@
+//! The address table: which worker is behind an address.
+//!
+//! Workers live in slots of fixed chunks, so that millions of them move nothing when one more comes; the
+//! hash table holds eight bytes for each address and compares with the address in the slot.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+#[allow(deprecated)]
+use core::hash::SipHasher;
+use core::hash::{Hash as _, Hasher as _};
+
+use hashbrown::HashTable;
+
+use super::worker::{AccessControl, Delivery, Flow, Port, Spec, Worker, WorkerId};
+use crate::env::{Entropy, Instant, Purpose};
+use crate::error::{Error, Result};
+use crate::routing::{Address, AddressRef};
+
+/// Slots in a chunk.
+const CHUNK: usize = 256;
+
+/// The most addresses of one worker.
+const PORTS: usize = 8;
+
+/// Where an address leads. The shard is always this node's own today; the room for it is there so that a
+/// driver can join several nodes into one.
+#[derive(Clone, Copy)]
+struct Place {
+    index: u32,
+    shard: u16,
+    port: Port,
+}
+
+/// A worker in its slot.
+pub(super) struct Resident {
+    pub(super) worker: Box<dyn Worker>,
+    pub(super) addresses: Box<[Address]>,
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+impl Resident {
+    pub(super) fn flow(&self) -> Option<&Flow> {
+        self.extras.as_ref().map(|extras| &extras.flow)
+    }
+
+    pub(super) fn extras(&mut self, spare: &mut Vec<Box<Extras>>) -> &mut Extras {
+        self.extras.get_or_insert_with(|| spare.pop().unwrap_or_default())
+    }
+}
+
+/// What most workers do not have most of the time.
+#[derive(Default)]
+pub(super) struct Extras {
+    /// By port; empty when everything may pass everywhere.
+    pub(super) access: Vec<Access>,
+    pub(super) flow: Flow,
+    /// Messages that wait for the worker.
+    pub(super) inbox: VecDeque<Delivery>,
+    /// Whether the worker stands in the queue of those that have work.
+    pub(super) scheduled: bool,
+    pub(super) timer: Option<(Instant, u64)>,
+    /// What has left through this worker and is not yet taken, and how much may be.
+    pub(super) credit: Option<Credit>,
+}
+
+impl Extras {
+    /// Whether it holds nothing and can be used for another worker.
+    fn is_spare(&self) -> bool {
+        let Flow { producer, spawned_by, spawner, consumer_of } = &self.flow;
+        self.access.is_empty()
+            && producer.or(*spawned_by).or(*spawner).is_none()
+            && consumer_of.is_empty()
+            && self.inbox.is_empty()
+            && !self.scheduled
+            && self.timer.is_none()
+            && self.credit.is_none()
+    }
+}
+
+/// The access controls of one port.
+#[derive(Clone, Default)]
+pub(super) struct Access {
+    pub(super) incoming: Option<Arc<dyn AccessControl>>,
+    pub(super) outgoing: Option<Arc<dyn AccessControl>>,
+}
+
+/// How much may be on its way through a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Credit {
+    pub(super) used: u64,
+    pub(super) limit: u64,
+}
+
+struct Slot {
+    generation: u32,
+    next_free: u32,
+    resident: Option<Resident>,
+}
+
+pub(super) struct Table {
+    places: HashTable<Place>,
+    chunks: Vec<Vec<Slot>>,
+    /// One more than the index of the first free slot; 0 when there is none.
+    free: u32,
+    keys: (u64, u64),
+    shard: u16,
+    len: usize,
+    pub(super) spare: Vec<Box<Extras>>,
+}
+
+impl Table {
+    pub(super) fn new(shard: u16, entropy: &mut dyn Entropy) -> Self {
+        let mut keys = [0u64; 2];
+        for key in &mut keys {
+            *key = u64::from_le_bytes(entropy.array(Purpose::TableKey));
+        }
+        let [first, second] = keys;
+        Self {
+            places: HashTable::new(),
+            chunks: Vec::new(),
+            free: 0,
+            keys: (first, second),
+            shard,
+            len: 0,
+            spare: Vec::new(),
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn find(&self, address: AddressRef<'_>) -> Option<(WorkerId, Port)> {
+        let place = self.places.find(self.hash(address), |place| self.address_at(place) == Some(address))?;
+        let slot = self.slot(place.index)?;
+        (place.shard == self.shard)
+            .then_some((WorkerId { index: place.index, generation: slot.generation }, place.port))
+    }
+
+    pub(super) fn get(&self, id: WorkerId) -> Option<&Resident> {
+        self.slot(id.index).filter(|slot| slot.generation == id.generation)?.resident.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Resident> {
+        self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?.resident.as_mut()
+    }
+
+    /// The resident, and where its extras come from.
+    pub(super) fn get_with_spare(&mut self, id: WorkerId) -> Option<(&mut Resident, &mut Vec<Box<Extras>>)> {
+        let index = usize::try_from(id.index).ok()?;
+        let chunk = self.chunks.get_mut(index.checked_div(CHUNK)?)?;
+        let slot = chunk.get_mut(index.checked_rem(CHUNK)?).filter(|slot| slot.generation == id.generation)?;
+        Some((slot.resident.as_mut()?, &mut self.spare))
+    }
+
+    pub(super) fn insert(&mut self, spec: Spec) -> Result<WorkerId> {
+        //= spec/src/nodes.md#nod-13
+        //# A node MUST refuse to start a worker without an address, or with one that another worker has.
+        let addresses: Box<[Address]> = spec.mailboxes.iter().map(|mailbox| mailbox.address.clone()).collect();
+        if addresses.is_empty() || addresses.len() > PORTS {
+            return Err(Error::misuse("NOD-13", "a worker has one to eight addresses"));
+        }
+        for (i, address) in addresses.iter().enumerate() {
+            if !address.as_ref().is_local() {
+                return Err(Error::misuse("NOD-13", "a worker's address is local"));
+            }
+            if self.find(address.as_ref()).is_some() || addresses.iter().take(i).any(|other| other == address) {
+                return Err(Error::misuse("NOD-13", "another worker has this address"));
+            }
+        }
+        let open = spec.mailboxes.iter().all(|mailbox| mailbox.incoming.is_none() && mailbox.outgoing.is_none());
+        let access = if open {
+            Vec::new()
+        } else {
+            spec.mailboxes.into_iter().map(|m| Access { incoming: m.incoming, outgoing: m.outgoing }).collect()
+        };
+        let extras = Extras { access, flow: spec.flow, ..Extras::default() };
+        let extras = (!extras.is_spare()).then(|| Box::new(extras));
+        let id = self.allocate(Resident { worker: spec.worker, addresses, extras })?;
+        for port in 0..PORTS {
+            let Some(address) = self.get(id).and_then(|resident| resident.addresses.get(port)) else { break };
+            let hash = self.hash(address.as_ref());
+            let place = Place { index: id.index, shard: self.shard, port: Port::try_from(port).unwrap_or_default() };
+            // The closure cannot borrow the table whole while its places change.
+            let (chunks, keys) = (&self.chunks, self.keys);
+            self.places.insert_unique(hash, place, |place| address_in(chunks, place).map_or(0, |a| hash_of(keys, a)));
+        }
+        Ok(id)
+    }
+
+    //= spec/src/nodes.md#nod-12
+    //# A node MUST NOT deliver a message for a worker that has stopped to another worker.
+    pub(super) fn remove(&mut self, id: WorkerId) -> Option<Resident> {
+        let addresses = self.get(id)?.addresses.clone();
+        for address in &addresses {
+            let hash = self.hash(address.as_ref());
+            let (chunks, _) = (&self.chunks, ());
+            if let Ok(entry) = self.places.find_entry(hash, |place| address_in(chunks, place) == Some(address.as_ref()))
+            {
+                entry.remove();
+            }
+        }
+        let free = self.free;
+        let slot = self.slot_mut(id.index)?;
+        let resident = slot.resident.take();
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next_free = free;
+        self.free = id.index.saturating_add(1);
+        self.len = self.len.saturating_sub(1);
+        resident
+    }
+
+    /// Takes back extras that hold nothing, for the next worker that needs some.
+    pub(super) fn tidy(&mut self, id: WorkerId) {
+        const SPARE: usize = 64;
+        let full = self.spare.len() >= SPARE;
+        let Some(resident) = self.get_mut(id) else { return };
+        if resident.extras.as_ref().is_some_and(|extras| extras.is_spare())
+            && let Some(extras) = resident.extras.take()
+            && !full
+        {
+            self.spare.push(extras);
+        }
+    }
+
+    /// All workers, in the order of their slots.
+    pub(super) fn residents(&self) -> impl Iterator<Item = &Resident> {
+        self.chunks.iter().flatten().filter_map(|slot| slot.resident.as_ref())
+    }
+
+    fn allocate(&mut self, resident: Resident) -> Result<WorkerId> {
+        const FULL: Error = Error::limit("NOD-13", "the node has no room for another worker");
+        self.len = self.len.saturating_add(1);
+        if let Some(index) = self.free.checked_sub(1)
+            && let Some(slot) = self.slot_mut(index)
+        {
+            slot.resident = Some(resident);
+            let (generation, next) = (slot.generation, slot.next_free);
+            self.free = next;
+            return Ok(WorkerId { index, generation });
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() >= CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let before = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
+        let chunk = self.chunks.last_mut().ok_or(FULL)?;
+        let index = u32::try_from(before.saturating_add(chunk.len())).map_err(|_| FULL)?;
+        chunk.push(Slot { generation: 0, next_free: 0, resident: Some(resident) });
+        Ok(WorkerId { index, generation: 0 })
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        slot_in(&self.chunks, index)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        let index = usize::try_from(index).ok()?;
+        self.chunks.get_mut(index.checked_div(CHUNK)?)?.get_mut(index.checked_rem(CHUNK)?)
+    }
+
+    fn address_at(&self, place: &Place) -> Option<AddressRef<'_>> {
+        address_in(&self.chunks, place)
+    }
+
+    fn hash(&self, address: AddressRef<'_>) -> u64 {
+        hash_of(self.keys, address)
+    }
+}
+
+fn slot_in(chunks: &[Vec<Slot>], index: u32) -> Option<&Slot> {
+    let index = usize::try_from(index).ok()?;
+    chunks.get(index.checked_div(CHUNK)?)?.get(index.checked_rem(CHUNK)?)
+}
+
+fn address_in<'a>(chunks: &'a [Vec<Slot>], place: &Place) -> Option<AddressRef<'a>> {
+    let resident = slot_in(chunks, place.index)?.resident.as_ref()?;
+    resident.addresses.get(usize::from(place.port)).map(Address::as_ref)
+}
+
+/// SipHash with random keys: peers choose addresses, so they must not be able to choose collisions.
+#[allow(deprecated)]
+fn hash_of(keys: (u64, u64), address: AddressRef<'_>) -> u64 {
+    // Deprecated in favour of the standard library's hashers, which are not in `core`.
+    let mut hasher = SipHasher::new_with_keys(keys.0, keys.1);
+    address.hash(&mut hasher);
+    hasher.finish()
+}
