@@ -2,7 +2,7 @@
 
 use super::connection::RECEIVER;
 use super::table::Resident;
-use super::worker::{Answer, Context, Delivery, Op, Port, Provenance, Relay, RequestId, WorkerId};
+use super::worker::{Answer, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
 use super::{Event, Node, Output, Source};
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
@@ -81,7 +81,8 @@ impl Node {
                 && let Some(producer) = flow.producer
             {
                 let consumer_of = receiver.flow().map(|flow| flow.consumer_of.as_slice()).unwrap_or_default();
-                if !consumer_of.iter().any(|id| *id == producer || flow.spawned_by == Some(*id)) {
+                // What is behind other ports than the first is for this node alone.
+                if port != 0 || !consumer_of.iter().any(|id| *id == producer || flow.spawned_by == Some(*id)) {
                     return Err(UNREACHABLE);
                 }
             }
@@ -148,7 +149,8 @@ impl Node {
             let Some(delivery) = extras.inbox.pop_front() else { continue };
             self.queued = self.queued.saturating_sub(1);
             self.counters.delivered = self.counters.delivered.saturating_add(1);
-            self.call(env, id, |worker, cx| worker.handle_message(cx, delivery));
+            let result = self.call(env, id, |worker, cx| worker.handle_message(cx, delivery));
+            self.report_handler(result);
             self.schedule(id);
             self.table.tidy(id);
         }
@@ -160,30 +162,50 @@ impl Node {
         env: &mut Env<'_>,
         id: WorkerId,
         handler: impl FnOnce(&mut dyn super::Worker, &mut Context<'_>) -> Result<()>,
-    ) {
+    ) -> Result<(), (Option<Address>, Error)> {
         let mut ops = core::mem::take(&mut self.ops);
-        let Some(resident) = self.table.get_mut(id) else { return };
+        let Some(resident) = self.table.get_mut(id) else { return Ok(()) };
         let mut context = Context {
             now: self.now,
             wall: env.wall,
             entropy: env.entropy,
             mailboxes: &resident.addresses,
             next_request: &mut self.next_request,
+            next_flow: &mut self.next_flow,
             ops: &mut ops,
         };
         let result = handler(resident.worker.as_mut(), &mut context);
-        if let Err(error) = result {
+        let to = resident.addresses.first().cloned();
+        if result.is_err() {
             //= spec/src/nodes.md#nod-15
             //# A node MUST undo nothing and do nothing of what a handler asked for that ended in an error, and keep the worker.
             ops.clear();
-            let to = resident.addresses.first().cloned();
-            self.count(error);
-            self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
         }
         for op in ops.drain(..) {
             self.perform(env, id, op);
         }
         self.ops = ops;
+        result.map_err(|error| (to, error))
+    }
+
+    /// Starts a worker and tells it so.
+    pub(super) fn start(&mut self, env: &mut Env<'_>, spec: Spec) -> Result<WorkerId> {
+        let id = self.table.insert(spec)?;
+        //= spec/src/nodes.md#nod-25
+        //# A node MUST stop a worker again whose start fails.
+        if let Err((_, error)) = self.call(env, id, |worker, cx| worker.handle_start(cx)) {
+            self.forget(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Counts and reports that a handler failed.
+    fn report_handler(&mut self, result: Result<(), (Option<Address>, Error)>) {
+        if let Err((to, error)) = result {
+            self.count(error);
+            self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+        }
     }
 
     fn perform(&mut self, env: &mut Env<'_>, id: WorkerId, op: Op) {
@@ -199,7 +221,7 @@ impl Node {
             }
             Op::Start(spec) => {
                 let to = spec.mailboxes.first().map(|mailbox| mailbox.address.clone());
-                if let Err(error) = self.table.insert(spec) {
+                if let Err(error) = self.start(env, spec) {
                     self.count(error);
                     self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
                 }
@@ -265,7 +287,8 @@ impl Node {
             if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
                 extras.timer = None;
             }
-            self.call(env, id, |worker, cx| worker.handle_timeout(cx));
+            let result = self.call(env, id, |worker, cx| worker.handle_timeout(cx));
+            self.report_handler(result);
             self.schedule(id);
             self.table.tidy(id);
         }
@@ -297,7 +320,8 @@ impl Node {
         //= spec/src/nodes.md#nod-20
         //# A node MUST ignore an answer to a request that it does not wait for.
         let Some((id, _)) = self.requests.remove(&request) else { return };
-        self.call(env, id, |worker, cx| worker.handle_answer(cx, request, answer));
+        let result = self.call(env, id, |worker, cx| worker.handle_answer(cx, request, answer));
+        self.report_handler(result);
         self.schedule(id);
         self.table.tidy(id);
     }
@@ -313,6 +337,7 @@ impl Node {
             entropy: env.entropy,
             mailboxes: &resident.addresses,
             next_request: &mut self.next_request,
+            next_flow: &mut self.next_flow,
             ops: &mut last,
         };
         resident.worker.handle_stop(&mut context);

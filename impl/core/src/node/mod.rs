@@ -225,8 +225,9 @@ impl Node {
 
     /// A new flow control id.
     pub fn new_flow_control_id(&mut self) -> FlowControlId {
+        let id = FlowControlId(self.next_flow);
         self.next_flow = self.next_flow.saturating_add(1);
-        FlowControlId(self.next_flow)
+        id
     }
 
     /// The flow control id under which the worker at `address` delivers foreign messages, if it does. Who
@@ -249,10 +250,12 @@ impl Node {
     /// Starts a worker.
     ///
     /// # Errors
-    /// `NOD-13` when an address is taken or not local, or there is none.
+    /// `NOD-13` when an address is taken or not local, or there is none; what the worker says when it starts.
     pub fn start_worker(&mut self, env: &mut Env<'_>, spec: Spec) -> Result<()> {
         self.at(env);
-        self.table.insert(spec).map(|_| ())
+        self.start(env, spec)?;
+        self.run(env);
+        Ok(())
     }
 
     /// Stops the worker that has this address. It may say its last words.

@@ -602,3 +602,30 @@ fn a_connection_takes_messages_at_its_sender_alone() {
     assert_eq!(rig.drops(), ["NOD-1"]);
     assert!(rig.transmitted(1).is_empty());
 }
+
+/// Does not want to start.
+struct Unwilling;
+
+impl Worker for Unwilling {
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        cx.send(0, message("app", "", b"started"));
+        Err(Error::denied("TEST-1", "not today"))
+    }
+
+    fn handle_message(&mut self, _: &mut Context<'_>, _: Delivery) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_worker_whose_start_fails_is_not_there() {
+    let mut rig = Rig::plain(1);
+    rig.inbox("app", &[]);
+    let spec = Spec { mailboxes: vec![Mailbox::open("w".into())], flow: Flow::default(), worker: Box::new(Unwilling) };
+    //= spec/src/nodes.md#nod-25
+    //= type=test
+    //# A node MUST stop a worker again whose start fails.
+    assert_eq!(rig.with(|node, env| node.start_worker(env, spec)).unwrap_err().requirement(), "TEST-1");
+    assert!(!rig.node.has_worker(&"w".into()));
+    assert!(rig.payloads().is_empty());
+}
