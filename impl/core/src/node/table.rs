@@ -45,10 +45,13 @@ impl Resident {
         self.extras.as_ref().map(|extras| &extras.flow)
     }
 
-    pub(super) fn extras(&mut self, spare: &mut Vec<Box<Extras>>) -> &mut Extras {
+    pub(super) fn extras(&mut self, spare: &mut Spare) -> &mut Extras {
         self.extras.get_or_insert_with(|| spare.pop().unwrap_or_default())
     }
 }
+
+/// Extras that their workers no longer need, boxes and all: a busy node does not allocate one per message.
+pub(super) type Spare = Vec<Box<Extras>>;
 
 /// What most workers do not have most of the time.
 #[derive(Default)]
@@ -107,7 +110,7 @@ pub(super) struct Table {
     keys: (u64, u64),
     shard: u16,
     len: usize,
-    pub(super) spare: Vec<Box<Extras>>,
+    pub(super) spare: Spare,
 }
 
 impl Table {
@@ -148,7 +151,7 @@ impl Table {
     }
 
     /// The resident, and where its extras come from.
-    pub(super) fn get_with_spare(&mut self, id: WorkerId) -> Option<(&mut Resident, &mut Vec<Box<Extras>>)> {
+    pub(super) fn get_with_spare(&mut self, id: WorkerId) -> Option<(&mut Resident, &mut Spare)> {
         let index = usize::try_from(id.index).ok()?;
         let chunk = self.chunks.get_mut(index.checked_div(CHUNK)?)?;
         let slot = chunk.get_mut(index.checked_rem(CHUNK)?).filter(|slot| slot.generation == id.generation)?;

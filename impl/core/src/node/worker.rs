@@ -81,6 +81,7 @@ pub(crate) enum Origin {
     /// An unauthenticated connection.
     Connection(ConnectionId),
     /// A secure channel whose peer proved this identity.
+    #[allow(dead_code)]
     Channel(Identifier),
 }
 
@@ -92,6 +93,7 @@ impl Provenance {
         Self(Origin::Connection(connection))
     }
 
+    #[allow(dead_code)]
     pub(crate) const fn channel(peer: Identifier) -> Self {
         Self(Origin::Channel(peer))
     }
