@@ -143,14 +143,15 @@ impl Tcp {
 
     /// How the connection moves between its states.
     pub fn transitions() -> &'static [Transition] {
-        const ROWS: [Transition; 7] = [
-            Transition::new("[*]", "connected / send opening byte", "opening"),
-            Transition::new("opening", "opening byte 01", "open"),
-            Transition::new("opening", "another opening byte", "closed"),
-            Transition::new("opening", "time is up", "closed"),
-            Transition::new("open", "frame / deliver", "open"),
-            Transition::new("open", "frame that cannot be decoded or is too large", "closed"),
-            Transition::new("open", "time is up within a frame", "closed"),
+        const ROWS: [Transition; 8] = [
+            Transition::new("[*]", "connected / opening byte", "Opening"),
+            Transition::new("Opening", "opening byte 01", "Open"),
+            Transition::new("Opening", "another opening byte", "Closed"),
+            Transition::new("Opening", "time is up", "Closed"),
+            Transition::new("Open", "frame / deliver", "Open"),
+            Transition::new("Open", "frame that cannot be decoded or is too large", "Closed"),
+            Transition::new("Open", "time is up within a frame", "Closed"),
+            Transition::new("Closed", "gone", "[*]"),
         ];
         &ROWS
     }
