@@ -1,5 +1,5 @@
 //! The book's preprocessor: below every requirement it puts links to the code that implements it and
-//! the tests that check it, and it adds pages with the excerpts. Nothing of it is kept, so nothing of
+//! the tests that check it, it adds pages with the excerpts, and it draws the state diagrams. Nothing of it is kept, so nothing of
 //! it can be stale.
 
 use std::fmt::Write as _;
@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::Outcome;
+use crate::diagrams;
 use crate::requirements::{Citation, Spec};
 
 /// Reads mdbook's `[context, book]` from standard input and writes the changed book to standard output.
@@ -35,6 +36,8 @@ fn chapter(spec: &Spec, chapter: &mut Value) {
     if path == "tracing.md" {
         chapter["content"] = content.replace("{{tracing}}", &table(spec)).into();
         chapter["sub_items"] = pages(spec).into();
+    } else if path == "state-diagrams.md" {
+        chapter["content"] = diagrams::with_pictures(content).into();
     } else {
         chapter["content"] = link(spec, path.trim_end_matches(".md"), content).into();
     }
