@@ -4,13 +4,16 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::env::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::{Identity, Presentation, PresentationLimits, PresentedCredential, PurposeKeyAttestation};
 use crate::routing::Limits;
 use crate::vault::{KeyHandle, PublicKey};
 
 use super::message::{Padding, PaddingLimit};
 use super::trust::Trust;
+
+/// The most bytes of a presentation: what the two keys and the tags leave of message 2.
+const PRESENTATION: usize = 65_439;
 
 /// What a party says of itself, whom it trusts, and its bounds. Made once per identity and shared by
 /// all its channels.
@@ -40,7 +43,8 @@ impl Config {
     /// A configuration for `identity`, whose static key is attested. `credentials` are shown to peers.
     ///
     /// # Errors
-    /// `PUR-*` when the attestation would not convince a peer now.
+    /// `PUR-*` when the attestation would not convince a peer now; `CHN-58` when all of it is too long for
+    /// a handshake message.
     pub fn new(
         identity: &Identity,
         attestation: &PurposeKeyAttestation,
@@ -48,8 +52,14 @@ impl Config {
         now: Timestamp,
     ) -> Result<Self> {
         let static_key = *attestation.verify(identity, now)?.secure_channel_static()?;
+        let presentation = Presentation::encode(identity, attestation, credentials);
+        //= spec/src/channels.md#chn-58
+        //# A party MUST NOT present more than 65 439 bytes.
+        if presentation.len() > PRESENTATION {
+            return Err(Error::limit("CHN-58", "history, attestation and credentials are too long for a handshake"));
+        }
         Ok(Self {
-            presentation: Presentation::encode(identity, attestation, credentials),
+            presentation,
             static_key,
             static_handle: KeyHandle::of(&static_key.0),
             trust: Trust::Everyone,

@@ -15,10 +15,12 @@ use crate::routing::{Message, Route};
 use crate::vault::suite::Suite;
 use crate::vault::{self, PublicKey};
 
-use super::machine::{Next, Shared, Ticket};
+use super::machine::{Event, Next, Shared, Ticket};
 use super::session::Session;
 use super::state::{self, State};
 
+/// Bytes of a message 1 without a payload: a public key.
+const MESSAGE_1: usize = 32;
 /// The most messages that are held for later.
 pub(super) const HELD_MESSAGES: usize = 8;
 /// The most bytes that they may take.
@@ -166,7 +168,10 @@ impl<S: Suite> Handshake<S> {
         let leaving = Stage::Leaving(self.state());
         match (core::mem::replace(&mut self.stage, leaving), answer) {
             (Stage::AwaitKeyForMessage2 { noise, remote, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
-                let (message_2, noise) = noise.write_message_2(&secret, &shared.config.presentation)?;
+                let (message_2, noise) = match noise.write_message_2(&secret, &shared.config.presentation) {
+                    Ok(written) => written,
+                    Err(error) => return Ok(Next::Failed(error)),
+                };
                 //= spec/src/channels.md#chn-20
                 //# A party MUST send each handshake message at most once.
                 shared.transmit_handshake(remote.as_ref(), &message_2);
@@ -174,7 +179,7 @@ impl<S: Suite> Handshake<S> {
                 Ok(Next::Stay)
             }
             (Stage::LoadPeer { side, presented, remote, .. }, Answer::Store(Ok(StoreAnswer::Loaded(known)))) => {
-                self.loaded(shared, env, side, *presented, remote, known.as_deref())
+                Ok(self.loaded(shared, env, side, *presented, remote, known.as_deref()))
             }
             (Stage::StorePeer { side, peer, remote, .. }, Answer::Store(Ok(StoreAnswer::Stored))) => {
                 Ok(self.admitted(shared, side, peer, remote))
@@ -183,7 +188,10 @@ impl<S: Suite> Handshake<S> {
                 Stage::AwaitKeyForMessage3 { noise, peer, remote, .. },
                 Answer::Vault(Ok(vault::Answer::Shared(secret))),
             ) => {
-                let (message_3, finished) = noise.write_message_3(&secret, &shared.config.presentation)?;
+                let (message_3, finished) = match noise.write_message_3(&secret, &shared.config.presentation) {
+                    Ok(written) => written,
+                    Err(error) => return Ok(Next::Failed(error)),
+                };
                 //= spec/src/channels.md#chn-13
                 //# Message 3 and everything after it MUST be sent along the return route of message 2, and what a responder sends along that of message 1 or 3.
                 shared.transmit_handshake(remote.as_ref(), &message_3);
@@ -203,7 +211,7 @@ impl<S: Suite> Handshake<S> {
         presented: Presented,
         remote: Route,
         known: Option<&[u8]>,
-    ) -> Result<Next<S>> {
+    ) -> Next<S> {
         let Presented { identity, .. } = presented;
         let peer = identity.identifier();
         //= spec/src/channels.md#chn-9
@@ -213,21 +221,24 @@ impl<S: Suite> Handshake<S> {
                 if let Some(request) = admission.to_store() {
                     let ticket = shared.ask(self.deadline, Request::Store(request));
                     self.enter(Stage::StorePeer { side, peer, remote, ticket });
-                    return Ok(Next::Stay);
+                    return Next::Stay;
                 }
-                Ok(self.admitted(shared, side, peer, remote))
+                self.admitted(shared, side, peer, remote)
             }
             Err(error) => match side {
                 Side::Initiator { waiting, .. } => {
                     self.enter(Stage::AwaitMessage2(*waiting));
                     self.last_error = Some(error);
+                    shared.event(Event::Dropped(error));
                     // What came meanwhile may be the real message 2.
                     for message in core::mem::take(&mut self.held) {
-                        let _ = self.receive(shared, env, message);
+                        if let Err(error) = self.receive(shared, env, message) {
+                            shared.event(Event::Dropped(error));
+                        }
                     }
-                    Err(error)
+                    Next::Stay
                 }
-                Side::Responder(_) => Ok(Next::Failed(error)),
+                Side::Responder(_) => Next::Failed(error),
             },
         }
     }
@@ -308,11 +319,26 @@ fn ask_vault(shared: &mut Shared, deadline: Instant, with: PublicKey) -> Ticket 
     shared.ask(deadline, Request::Vault(vault::Request::StaticDh(handle, with)))
 }
 
+/// What a listener can see of a message 1 for nothing.
+pub(super) fn check_message_1(message: &Message) -> Result<()> {
+    //= spec/src/channels.md#chn-57
+    //# A listener MUST refuse a message without a return route or with less than 32 bytes before it gives it a place.
+    if message.return_route().is_empty() {
+        return Err(NO_WAY_BACK);
+    }
+    if message.payload().len() < MESSAGE_1 {
+        return Err(Error::malformed("CHN-57", "message 1 is shorter than a public key"));
+    }
+    Ok(())
+}
+
 /// The way back to the sender of a handshake message.
 fn remote_route(message: &Message) -> Result<Route> {
     let route = message.return_route();
     if route.is_empty() {
-        return Err(Error::misbehaved("CHN-13", "a handshake message has no return route"));
+        return Err(NO_WAY_BACK);
     }
     Ok(route.to_owned())
 }
+
+const NO_WAY_BACK: Error = Error::misbehaved("CHN-13", "a handshake message has no return route");

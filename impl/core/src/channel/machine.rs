@@ -15,7 +15,7 @@ use crate::vault::suite::Suite;
 
 use super::config::Config;
 use super::handshake::Handshake;
-use super::session::Session;
+use super::session::{Received, Session};
 use super::state::{self, State};
 
 /// The two addresses of one side.
@@ -159,6 +159,11 @@ impl<S: Suite> Channel<S> {
         Ok(Self { shared, phase: Phase::Handshake(Box::new(handshake)) })
     }
 
+    /// The addresses of this side.
+    pub fn addresses(&self) -> &Addresses {
+        &self.shared.addresses
+    }
+
     /// Where it stands.
     pub fn state(&self) -> State {
         self.phase.state()
@@ -193,39 +198,36 @@ impl<S: Suite> Channel<S> {
     }
 
     /// Takes a message from the peer's side. On an error it is wiped and nothing has changed.
-    fn receive(&mut self, env: &mut Env<'_>, mut message: Message) -> Result<()> {
-        match &mut self.phase {
-            Phase::Handshake(handshake) => {
-                let next = handshake.receive(&mut self.shared, env, message)?;
-                self.advance(next);
-                Ok(())
-            }
-            Phase::Open(session) => {
-                let received = session.receive(&mut self.shared, &mut message);
-                //= spec/src/channels.md#chn-39
-                //# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
-                match received {
-                    Ok(super::session::Received::Deliver) => self.shared.output(Output::Deliver(message)),
-                    Ok(super::session::Received::Nothing) => {}
-                    //= spec/src/channels.md#chn-48
-                    //# A party that receives a Close MUST close the channel and send nothing.
-                    Ok(super::session::Received::Close) => self.close(Event::Closed),
-                    Err(error) => {
-                        message.wipe();
-                        return Err(error);
-                    }
-                }
-                Ok(())
-            }
-            Phase::Closed => {
+    fn receive(&mut self, env: &mut Env<'_>, message: Message) -> Result<()> {
+        let Phase::Handshake(handshake) = &mut self.phase else { return self.receive_sealed(env.now, message) };
+        let next = handshake.receive(&mut self.shared, env, message)?;
+        self.advance(next, env.now);
+        Ok(())
+    }
+
+    fn receive_sealed(&mut self, now: Instant, mut message: Message) -> Result<()> {
+        let received = match &mut self.phase {
+            Phase::Open(session) => session.receive(&mut self.shared, now, &mut message),
+            _ => Err(CLOSED),
+        };
+        match received {
+            Ok(Received::Deliver) => self.shared.output(Output::Deliver(message)),
+            Ok(Received::Nothing) => {}
+            //= spec/src/channels.md#chn-48
+            //# A party that receives a Close MUST close the channel and send nothing.
+            Ok(Received::Close) => self.close(Event::Closed),
+            //= spec/src/channels.md#chn-39
+            //# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
+            Err(error) => {
                 message.wipe();
-                Err(CLOSED)
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// Moves on to what a handshake has become.
-    fn advance(&mut self, next: Next<S>) {
+    fn advance(&mut self, next: Next<S>, now: Instant) {
         match next {
             Next::Stay => {}
             Next::Open(session, held) => {
@@ -233,27 +235,13 @@ impl<S: Suite> Channel<S> {
                 self.enter(Phase::Open(session));
                 for message in held {
                     // Provisional until now: each is authenticated like any other.
-                    if let Err(error) = self.receive_held(message) {
+                    if let Err(error) = self.receive_sealed(now, message) {
                         self.shared.event(Event::Dropped(error));
                     }
                 }
             }
             Next::Failed(error) => self.close(Event::Failed(error)),
         }
-    }
-
-    fn receive_held(&mut self, mut message: Message) -> Result<()> {
-        let Phase::Open(session) = &mut self.phase else { return Err(CLOSED) };
-        match session.receive(&mut self.shared, &mut message) {
-            Ok(super::session::Received::Deliver) => self.shared.output(Output::Deliver(message)),
-            Ok(super::session::Received::Nothing) => {}
-            Ok(super::session::Received::Close) => self.close(Event::Closed),
-            Err(error) => {
-                message.wipe();
-                return Err(error);
-            }
-        }
-        Ok(())
     }
 
     /// Ends the channel.
@@ -284,6 +272,7 @@ pub(super) enum Next<S: Suite> {
 }
 
 const CLOSED: Error = Error::misuse("CHN-49", "the channel is closed");
+const STOPPED: Error = Error::denied("CHN-18", "this side gave the handshake up");
 const NOT_OPEN: Error = Error::misuse("CHN-43", "the channel is not open yet");
 
 impl Shared {
@@ -316,7 +305,7 @@ impl<S: Suite> Machine for Channel<S> {
                 session.send_close(&mut self.shared);
                 self.close(Event::Closed);
             }
-            (Input::Close, Phase::Handshake(_)) => self.close(Event::Closed),
+            (Input::Close, Phase::Handshake(_)) => self.close(Event::Failed(STOPPED)),
             (Input::Close, Phase::Closed) => {}
             (Input::Send(message), Phase::Open(session)) => session.send(&mut self.shared, message)?,
             (Input::SetRoute(route), Phase::Open(session)) => session.set_route(&route, &self.shared.config.limits)?,
@@ -328,7 +317,7 @@ impl<S: Suite> Machine for Channel<S> {
             }
             (Input::Answer(ticket, answer), Phase::Handshake(handshake)) => {
                 let next = handshake.answer(&mut self.shared, env, ticket, answer)?;
-                self.advance(next);
+                self.advance(next, env.now);
             }
             // An answer that comes after the end.
             (Input::Answer(..), Phase::Closed) => {}
@@ -339,13 +328,15 @@ impl<S: Suite> Machine for Channel<S> {
     }
 
     fn handle_timeout(&mut self, env: &mut Env<'_>) {
-        if let Phase::Handshake(handshake) = &self.phase
-            && env.now >= handshake.deadline
-        {
-            //= spec/src/channels.md#chn-18
-            //# Each party MUST give up a handshake that is not finished when its timeout has passed, and erase its keys.
-            let error = handshake.last_error.unwrap_or(Error::limit("CHN-18", "the handshake took too long"));
-            self.close(Event::Failed(error));
+        match &mut self.phase {
+            Phase::Handshake(handshake) if env.now >= handshake.deadline => {
+                //= spec/src/channels.md#chn-18
+                //# Each party MUST give up a handshake that is not finished when its timeout has passed, and erase its keys.
+                let error = handshake.last_error.unwrap_or(Error::limit("CHN-18", "the handshake took too long"));
+                self.close(Event::Failed(error));
+            }
+            Phase::Open(session) => session.handle_timeout(&mut self.shared, env.now),
+            _ => {}
         }
     }
 
@@ -356,7 +347,8 @@ impl<S: Suite> Machine for Channel<S> {
     fn deadline(&self) -> Option<Deadline> {
         match &self.phase {
             Phase::Handshake(handshake) => Some(Deadline::new(handshake.deadline, "handshake timeout")),
-            _ => None,
+            Phase::Open(session) => session.deadline().map(|at| Deadline::new(at, "store timeout")),
+            Phase::Closed => None,
         }
     }
 

@@ -13,11 +13,13 @@
 //! | `window` | which nonces are still taken |
 //! | `message` | what stands under the encryption |
 //! | `trust`, `admission` | with whom, and how many at once |
+//! | `worker`, `listener` | the channel in a node: its two addresses, and where strangers begin |
 
 mod admission;
 mod config;
 mod handshake;
 mod keys;
+mod listener;
 mod machine;
 mod message;
 mod session;
@@ -26,12 +28,15 @@ mod state;
 mod tests;
 mod trust;
 mod window;
+mod worker;
 
 pub use admission::{Admission, Place, Places};
 pub use config::Config;
 pub use keys::{Decryptor, Encryptor, INTERVAL};
+pub use listener::{LISTENER, Listening, listen};
 pub use machine::{Addresses, Channel, Event, Input, Output, Ticket};
 pub use message::{Padding, PaddingLimit, Plaintext, decode, encode_close, encode_payload, encode_refresh};
 pub use state::State;
 pub use trust::{Trust, TrustPolicy};
 pub use window::{Fresh, WINDOW, Window};
+pub use worker::{DECRYPTOR, ENCRYPTOR, create};

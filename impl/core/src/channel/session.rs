@@ -29,6 +29,8 @@ pub(super) struct Session<S: Suite> {
 /// The peer's new history, on its way through the store.
 struct Refresh {
     ticket: Ticket,
+    /// When the store is not waited for any longer.
+    deadline: Instant,
     /// `None` once it is only to be stored.
     identity: Option<Identity>,
     credentials: Vec<u8>,
@@ -91,7 +93,7 @@ impl<S: Suite> Session<S> {
     }
 
     /// Decrypts a message in place. On an error only its bytes have changed.
-    pub(super) fn receive(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
+    pub(super) fn receive(&mut self, shared: &mut Shared, now: Instant, message: &mut Message) -> Result<Received> {
         let back = message.return_route().to_owned();
         let nonce = self.decryptor.open(message)?;
         let config = &shared.config;
@@ -105,7 +107,7 @@ impl<S: Suite> Session<S> {
             }
             Plaintext::RefreshCredentials { history, credentials } => {
                 let part = |range| message.payload().get(range).unwrap_or_default();
-                self.refreshed(shared, part(history), part(credentials))?;
+                self.refreshed(shared, now, part(history), part(credentials))?;
                 Ok(Received::Nothing)
             }
             Plaintext::Close => Ok(Received::Close),
@@ -136,7 +138,7 @@ impl<S: Suite> Session<S> {
     }
 
     /// The peer presents itself anew: its history goes through the store before anyone hears of it.
-    fn refreshed(&mut self, shared: &mut Shared, history: &[u8], credentials: &[u8]) -> Result<()> {
+    fn refreshed(&mut self, shared: &mut Shared, now: Instant, history: &[u8], credentials: &[u8]) -> Result<()> {
         //= spec/src/channels.md#chn-50
         //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
         let limits = &shared.config.presentation_limits.history;
@@ -144,14 +146,16 @@ impl<S: Suite> Session<S> {
         if self.refresh.is_some() {
             return Err(Error::limit("CHN-50", "another refresh waits for the store"));
         }
-        let ticket = shared.ask(Instant::NEVER, Request::Store(StoreRequest::Load(self.peer)));
-        self.refresh = Some(Refresh { ticket, identity: Some(identity), credentials: credentials.to_vec() });
+        let deadline = now + shared.config.timeout;
+        let ticket = shared.ask(deadline, Request::Store(StoreRequest::Load(self.peer)));
+        self.refresh = Some(Refresh { ticket, deadline, identity: Some(identity), credentials: credentials.to_vec() });
         Ok(())
     }
 
     /// The store has answered.
     pub(super) fn answer(&mut self, shared: &mut Shared, ticket: Ticket, answer: Answer) -> Result<()> {
-        let Some(Refresh { identity, credentials, .. }) = self.refresh.take_if(|refresh| refresh.ticket == ticket)
+        let Some(Refresh { deadline, identity, credentials, .. }) =
+            self.refresh.take_if(|refresh| refresh.ticket == ticket)
         else {
             return Ok(());
         };
@@ -159,13 +163,27 @@ impl<S: Suite> Session<S> {
         if let (StoreAnswer::Loaded(known), Some(identity)) = (answer?, identity) {
             let admitted = identity::admit(known.as_deref(), identity)?;
             if let Some(request) = admitted.to_store() {
-                let ticket = shared.ask(Instant::NEVER, Request::Store(request));
-                self.refresh = Some(Refresh { ticket, identity: None, credentials });
+                let ticket = shared.ask(deadline, Request::Store(request));
+                self.refresh = Some(Refresh { ticket, deadline, identity: None, credentials });
                 return Ok(());
             }
         }
         shared.event(Event::Credentials(credentials));
         Ok(())
+    }
+
+    /// Gives up a refresh for which the store has not answered in time.
+    pub(super) fn handle_timeout(&mut self, shared: &mut Shared, now: Instant) {
+        //= spec/src/channels.md#chn-51
+        //# A party MUST give up a refresh for which its store has not answered within the timeout of handshakes.
+        if self.refresh.take_if(|refresh| now >= refresh.deadline).is_some() {
+            shared.event(Event::Dropped(Error::limit("CHN-51", "the store did not answer in time")));
+        }
+    }
+
+    /// When the store is not waited for any longer.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.refresh.as_ref().map(|refresh| refresh.deadline)
     }
 
     pub(super) fn shrink(&mut self) {

@@ -1,5 +1,7 @@
 //! What a node tells its owner.
 
+use alloc::vec::Vec;
+
 use crate::error::Error;
 use crate::identity::Identifier;
 use crate::routing::Address;
@@ -34,6 +36,13 @@ pub enum Event {
     ChannelClosed {
         /// The address that applications sent to.
         encryptor: Address,
+    },
+    /// The peer of an open secure channel presents credentials.
+    ChannelCredentials {
+        /// The address that applications send to.
+        encryptor: Address,
+        /// The encoded list of credentials; not verified.
+        credentials: Vec<u8>,
     },
     /// A session is up again.
     SessionUp {

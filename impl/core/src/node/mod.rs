@@ -231,9 +231,13 @@ impl Node {
     }
 
     /// The flow control id under which the worker at `address` delivers foreign messages, if it does. Who
-    /// opens something through that address becomes a consumer of this id, so that answers get through.
+    /// opens something through that address becomes a consumer of this id, so that answers get through. A
+    /// transport address stands for the connection to it.
     pub fn producer_at(&self, address: &Address) -> Option<FlowControlId> {
-        let (id, _) = self.table.find(address.as_ref())?;
+        let id = match self.connections.aliases.get(address).and_then(|id| self.connections.open.get(id)) {
+            Some(connection) => connection.worker,
+            None => self.table.find(address.as_ref())?.0,
+        };
         self.table.get(id)?.flow()?.producer
     }
 

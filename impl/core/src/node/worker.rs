@@ -81,7 +81,6 @@ pub(crate) enum Origin {
     /// An unauthenticated connection.
     Connection(ConnectionId),
     /// A secure channel whose peer proved this identity.
-    #[allow(dead_code)]
     Channel(Identifier),
 }
 
@@ -93,7 +92,6 @@ impl Provenance {
         Self(Origin::Connection(connection))
     }
 
-    #[allow(dead_code)]
     pub(crate) const fn channel(peer: Identifier) -> Self {
         Self(Origin::Channel(peer))
     }

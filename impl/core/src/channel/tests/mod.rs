@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 
 use proptest::prelude::*;
 
+mod worker;
+
 use super::*;
 use crate::env::{Env, Instant, Seeded, Timestamp};
 use crate::error::{Error, Result};
@@ -448,7 +450,8 @@ fn a_peer_with_an_older_history_than_the_known_one_is_refused() {
     alice.now = Instant::from_millis(120_000);
     alice.channel.as_mut().unwrap().handle_timeout(&mut Env::new(alice.now, NOW, &mut alice.entropy));
     alice.drain();
-    assert!(matches!(&alice.events[..], [Event::Failed(error)] if error.requirement() == "IDN-28"));
+    let [Event::Dropped(dropped), Event::Failed(failed)] = &alice.events[..] else { panic!("{:?}", alice.events) };
+    assert_eq!((dropped.requirement(), failed), ("IDN-28", dropped), "the reason of the timeout is the last refusal");
 }
 
 //= spec/src/channels.md#chn-12

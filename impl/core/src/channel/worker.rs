@@ -1,0 +1,184 @@
+//! A channel behind two addresses of a node.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::env::{Entropy, Env};
+use crate::error::{Error, Result};
+use crate::identity::Identifier;
+use crate::machine::{Machine, Refused, Snapshot};
+use crate::node::{
+    self, Answer, Context, Delivery, Flow, FlowControlId, Mailbox, Node, Port, Provenance, RequestId, Spec, Worker,
+};
+use crate::routing::{Address, Route};
+use crate::vault::suite::Suite;
+
+use super::admission::Place;
+use super::config::Config;
+use super::machine::{Addresses, Channel, Event, Input, Output, Ticket};
+
+/// The port of the decryptor, which the peer sends to. What the peer sent leaves through it.
+pub const DECRYPTOR: Port = 0;
+
+/// The port of the encryptor, which applications send to. What goes to the peer leaves through it.
+pub const ENCRYPTOR: Port = 1;
+
+impl Addresses {
+    /// Two random addresses. The decryptor's is drawn first: recordings are replayed in this order.
+    pub fn random(entropy: &mut dyn Entropy) -> Self {
+        let decryptor = Address::random(entropy);
+        let encryptor = Address::random(entropy);
+        Self { decryptor, encryptor }
+    }
+}
+
+/// Creates a channel to the listener at the end of `route`. Message 1 is on its way when this returns; an
+/// event says later that the channel is open or has failed.
+///
+/// Answers come back through the first address of the route: when a connection or another channel is
+/// behind it, the decryptor becomes a consumer of what that delivers.
+///
+/// # Errors
+/// `NOD-*` when the node takes no more workers. A route that leads nowhere is an event.
+pub fn create<S: Suite>(node: &mut Node, env: &mut Env<'_>, config: Arc<Config>, route: &Route) -> Result<Addresses> {
+    let addresses = Addresses::random(env.entropy);
+    let first = route.as_ref().first().map(|first| first.to_owned());
+    let consumer_of = first.and_then(|first| node.producer_at(&first)).into_iter().collect();
+    let channel = Channel::<S>::initiate(env, config, addresses.clone(), route);
+    let producer = node.new_flow_control_id();
+    node.start_worker(env, ChannelWorker::new(channel, None).spec(producer, None, consumer_of))?;
+    Ok(addresses)
+}
+
+/// A [`Channel`] as a worker of a node.
+pub(super) struct ChannelWorker<S: Suite> {
+    channel: Channel<S>,
+    /// Who the peer is, from when it is known until the end.
+    peer: Option<Identifier>,
+    /// The one question that waits for its answer.
+    asked: Option<(RequestId, Ticket)>,
+    /// A place among a listener's half-open handshakes, while this is one.
+    place: Option<Place>,
+}
+
+impl<S: Suite> ChannelWorker<S> {
+    pub(super) fn new(channel: Channel<S>, place: Option<Place>) -> Self {
+        Self { channel, peer: None, asked: None, place }
+    }
+
+    /// How a node starts it. `producer` is what the peer's messages are delivered under, `spawned_by` the
+    /// id of the listener, and `consumer_of` the ids through which the peer's side reaches the decryptor.
+    pub(super) fn spec(
+        self,
+        producer: FlowControlId,
+        spawned_by: Option<FlowControlId>,
+        consumer_of: Vec<FlowControlId>,
+    ) -> Spec {
+        let Addresses { decryptor, encryptor } = self.channel.addresses().clone();
+        Spec {
+            mailboxes: vec![Mailbox::open(decryptor), Mailbox::open(encryptor)],
+            flow: Flow { producer: Some(producer), spawned_by, spawner: None, consumer_of },
+            worker: Box::new(self),
+        }
+    }
+
+    fn input(&mut self, cx: &mut Context<'_>, input: Input) -> Result<()> {
+        let mut env = Env::new(cx.now(), cx.wall(), cx.entropy());
+        // A machine that returns an error has queued nothing.
+        self.channel.handle(&mut env, input).map_err(|refused| Refused::into_error(refused, "CHN-21"))?;
+        self.drain(cx);
+        Ok(())
+    }
+
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        while let Some(output) = self.channel.poll_output() {
+            match output {
+                Output::Transmit(message) => cx.send(ENCRYPTOR, message),
+                //= spec/src/channels.md#chn-55
+                //# What a decryptor delivers MUST have the identity of the channel's peer as its provenance.
+                Output::Deliver(message) => {
+                    if let Some(peer) = self.peer {
+                        cx.forward(DECRYPTOR, message, Provenance::channel(peer));
+                    }
+                }
+                Output::Request { ticket, deadline, request } => {
+                    self.asked = Some((cx.request(request, deadline), ticket));
+                }
+                Output::Event(event) => self.happened(cx, event),
+            }
+        }
+        cx.set_timer(self.channel.deadline());
+    }
+
+    fn happened(&mut self, cx: &mut Context<'_>, event: Event) {
+        let Addresses { decryptor, encryptor } = self.channel.addresses().clone();
+        let event = match event {
+            Event::Opened(peer) => {
+                self.peer = Some(peer);
+                self.place = None;
+                node::Event::ChannelOpened { encryptor, decryptor, peer }
+            }
+            Event::Failed(error) => {
+                cx.stop();
+                node::Event::ChannelFailed { encryptor, error }
+            }
+            Event::Closed => {
+                cx.stop();
+                node::Event::ChannelClosed { encryptor }
+            }
+            Event::Credentials(credentials) => node::Event::ChannelCredentials { encryptor, credentials },
+            Event::Dropped(error) => node::Event::Dropped { to: Some(decryptor), error },
+        };
+        cx.event(event);
+    }
+}
+
+impl<S: Suite> Worker for ChannelWorker<S> {
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        self.drain(cx);
+        Ok(())
+    }
+
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, .. } = delivery;
+        match port {
+            DECRYPTOR => self.input(cx, Input::Receive(message)),
+            ENCRYPTOR => {
+                message.pop_onward()?;
+                self.input(cx, Input::Send(message))
+            }
+            _ => Err(Error::misuse("CHN-1", "a channel has two addresses")),
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        let mut env = Env::new(cx.now(), cx.wall(), cx.entropy());
+        self.channel.handle_timeout(&mut env);
+        self.drain(cx);
+        Ok(())
+    }
+
+    fn handle_answer(&mut self, cx: &mut Context<'_>, id: RequestId, answer: Answer) -> Result<()> {
+        match self.asked.take_if(|(asked, _)| *asked == id) {
+            Some((_, ticket)) => self.input(cx, Input::Answer(ticket, answer)),
+            //= spec/src/channels.md#chn-19
+            //# An answer that comes late, twice, or to no question MUST change nothing.
+            None => Ok(()),
+        }
+    }
+
+    fn handle_stop(&mut self, cx: &mut Context<'_>) {
+        // Whoever is closed already says nothing more.
+        let _ = self.input(cx, Input::Close);
+    }
+
+    fn trusted(&self, picture: &mut Snapshot) {
+        self.channel.trusted(picture);
+    }
+
+    fn provisional(&self) -> usize {
+        self.channel.provisional()
+    }
+}
