@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use razor::channel::{Addresses, Decryptor, Event, Input, PaddingLimit, Plaintext, decode};
 use razor::env::Timestamp;
-use razor::identity::{AttestationDraft, PurposeKey};
+use razor::identity::{AttestationDraft, PresentedCredential, PurposeKey};
 use razor::noise::{Finished, Initiator, ResponderNeedsDh};
 use razor::routing::{Address, Limits, Message, Route};
 use razor::vault::suite::Aes256Gcm;
@@ -461,8 +461,10 @@ fn delivered(out: &Out, said: &Said, own: &Address) -> Check {
         Said::Close => ensure(out.events.contains(&Event::Closed), || "the channel is still open".into()),
         Said::Refresh { credentials, .. } => ensure(out.delivered.is_empty(), || "something is delivered".into())
             .and_then(|()| {
-                let told =
-                    out.events.iter().any(|event| matches!(event, Event::Credentials(list) if list == credentials));
+                let is_told = |event: &Event| {
+                    matches!(event, Event::Credentials(list) if PresentedCredential::encode_list(list) == *credentials)
+                };
+                let told = out.events.iter().any(is_told);
                 ensure(told || out.events.is_empty(), || format!("the credentials are not told: {:?}", out.events))
             }),
     }

@@ -103,6 +103,11 @@ impl Admission {
         self.occupants.len().saturating_mul(size_of::<Occupant>())
     }
 
+    /// The most that [`footprint`](Self::footprint) ever says.
+    pub fn footprint_limit(&self) -> usize {
+        self.places.total.saturating_mul(size_of::<Occupant>())
+    }
+
     fn held_by(&self, source: &Provenance) -> usize {
         self.occupants.iter().filter(|occupant| occupant.source == *source).count()
     }

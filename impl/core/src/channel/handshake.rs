@@ -5,10 +5,11 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
-use crate::identity::{self, Identifier, Presentation, Presented, StoreAnswer, StoreRequest};
+use crate::identity::{self, Identifier, Presentation, Presented, PresentedCredential, StoreAnswer, StoreRequest};
 use crate::node::{Answer, Request};
 use crate::noise::{Finished, Initiator, InitiatorNeedsDh, Responder, ResponderNeedsDh};
 use crate::routing::{Message, Route};
@@ -54,16 +55,21 @@ enum Stage<S: Suite> {
     },
     StorePeer {
         side: Side<S>,
-        peer: Identifier,
-        remote: Route,
+        peer: Peer,
         ticket: Ticket,
     },
     AwaitKeyForMessage3 {
         noise: Box<InitiatorNeedsDh<S>>,
-        peer: Identifier,
-        remote: Route,
+        peer: Peer,
         ticket: Ticket,
     },
+}
+
+/// Who is at the other end, once that is verified.
+struct Peer {
+    identifier: Identifier,
+    credentials: Vec<PresentedCredential>,
+    remote: Route,
 }
 
 /// What comes after the store, by role.
@@ -181,21 +187,18 @@ impl<S: Suite> Handshake<S> {
             (Stage::LoadPeer { side, presented, remote, .. }, Answer::Store(Ok(StoreAnswer::Loaded(known)))) => {
                 Ok(self.loaded(shared, env, side, *presented, remote, known.as_deref()))
             }
-            (Stage::StorePeer { side, peer, remote, .. }, Answer::Store(Ok(StoreAnswer::Stored))) => {
-                Ok(self.admitted(shared, side, peer, remote))
+            (Stage::StorePeer { side, peer, .. }, Answer::Store(Ok(StoreAnswer::Stored))) => {
+                Ok(self.admitted(shared, side, peer))
             }
-            (
-                Stage::AwaitKeyForMessage3 { noise, peer, remote, .. },
-                Answer::Vault(Ok(vault::Answer::Shared(secret))),
-            ) => {
+            (Stage::AwaitKeyForMessage3 { noise, peer, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
                 let (message_3, finished) = match noise.write_message_3(&secret, &shared.config.presentation) {
                     Ok(written) => written,
                     Err(error) => return Ok(Next::Failed(error)),
                 };
                 //= spec/src/channels.md#chn-13
                 //# Message 3 and everything after it MUST be sent along the return route of message 2, and what a responder sends along that of message 1 or 3.
-                shared.transmit_handshake(remote.as_ref(), &message_3);
-                Ok(self.open(Session::new(peer, remote, finished, false)))
+                shared.transmit_handshake(peer.remote.as_ref(), &message_3);
+                Ok(self.open(peer, finished, false))
             }
             (_, Answer::Vault(Err(error)) | Answer::Store(Err(error))) => Ok(Next::Failed(error)),
             _ => Ok(Next::Failed(Error::misuse("CHN-19", "an answer does not fit its question"))),
@@ -212,18 +215,18 @@ impl<S: Suite> Handshake<S> {
         remote: Route,
         known: Option<&[u8]>,
     ) -> Next<S> {
-        let Presented { identity, .. } = presented;
-        let peer = identity.identifier();
+        let Presented { identity, credentials, .. } = presented;
+        let peer = Peer { identifier: identity.identifier(), credentials, remote };
         //= spec/src/channels.md#chn-9
         //# A party MUST refuse a peer whose change history is older than the one it knows or conflicts with it.
         match identity::admit(known, identity) {
             Ok(admission) => {
                 if let Some(request) = admission.to_store() {
                     let ticket = shared.ask(self.deadline, Request::Store(request));
-                    self.enter(Stage::StorePeer { side, peer, remote, ticket });
+                    self.enter(Stage::StorePeer { side, peer, ticket });
                     return Next::Stay;
                 }
-                self.admitted(shared, side, peer, remote)
+                self.admitted(shared, side, peer)
             }
             Err(error) => match side {
                 Side::Initiator { waiting, .. } => {
@@ -244,19 +247,21 @@ impl<S: Suite> Handshake<S> {
     }
 
     /// The peer is known and trusted.
-    fn admitted(&mut self, shared: &mut Shared, side: Side<S>, peer: Identifier, remote: Route) -> Next<S> {
+    fn admitted(&mut self, shared: &mut Shared, side: Side<S>, peer: Peer) -> Next<S> {
         match side {
             Side::Initiator { noise, .. } => {
                 let ticket = ask_vault(shared, self.deadline, noise.dh_with());
-                self.enter(Stage::AwaitKeyForMessage3 { noise, peer, remote, ticket });
+                self.enter(Stage::AwaitKeyForMessage3 { noise, peer, ticket });
                 Next::Stay
             }
-            Side::Responder(finished) => self.open(Session::new(peer, remote, finished, true)),
+            Side::Responder(finished) => self.open(peer, finished, true),
         }
     }
 
-    fn open(&mut self, session: Session<S>) -> Next<S> {
-        Next::Open(Box::new(session), core::mem::take(&mut self.held))
+    fn open(&mut self, peer: Peer, finished: Finished, follows: bool) -> Next<S> {
+        let Peer { identifier, credentials, remote } = peer;
+        let session = Box::new(Session::new(identifier, remote, finished, follows));
+        Next::Open { session, credentials, held: core::mem::take(&mut self.held) }
     }
 
     /// Keeps a message that may make sense later.

@@ -107,4 +107,8 @@ impl<S: Suite> Worker for Listener<S> {
     fn provisional(&self) -> usize {
         self.admission.footprint()
     }
+
+    fn provisional_limit(&self) -> usize {
+        self.admission.footprint_limit()
+    }
 }

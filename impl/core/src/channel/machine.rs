@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
-use crate::identity::Identifier;
+use crate::identity::{Identifier, PresentedCredential};
 use crate::machine::{Deadline, Machine, Refused, Snapshot, Transition};
 use crate::node::{Answer, Request};
 use crate::routing::{Address, Message, Route, RouteRef};
@@ -82,8 +82,9 @@ pub enum Event {
     Failed(Error),
     /// It was open and is closed.
     Closed,
-    /// The peer presents these credentials (an encoded list; not verified).
-    Credentials(Vec<u8>),
+    /// The peer presents these credentials: right after the channel has opened, if it has any, and whenever
+    /// it has new ones. Their form is right; whether they are true is for access control to find out.
+    Credentials(Vec<PresentedCredential>),
     /// A message was dropped.
     Dropped(Error),
 }
@@ -230,8 +231,11 @@ impl<S: Suite> Channel<S> {
     fn advance(&mut self, next: Next<S>, now: Instant) {
         match next {
             Next::Stay => {}
-            Next::Open(session, held) => {
+            Next::Open { session, credentials, held } => {
                 self.shared.event(Event::Opened(session.peer));
+                if !credentials.is_empty() {
+                    self.shared.event(Event::Credentials(credentials));
+                }
                 self.enter(Phase::Open(session));
                 for message in held {
                     // Provisional until now: each is authenticated like any other.
@@ -266,8 +270,13 @@ impl<S: Suite> Channel<S> {
 /// What becomes of a handshake.
 pub(super) enum Next<S: Suite> {
     Stay,
-    /// It is open; these messages were held.
-    Open(Box<Session<S>>, VecDeque<Message>),
+    /// It is open.
+    Open {
+        session: Box<Session<S>>,
+        credentials: Vec<PresentedCredential>,
+        /// What came too early.
+        held: VecDeque<Message>,
+    },
     Failed(Error),
 }
 
@@ -362,12 +371,13 @@ impl<S: Suite> Machine for Channel<S> {
     fn provisional(&self) -> usize {
         match &self.phase {
             Phase::Handshake(handshake) => handshake.held_bytes(),
-            _ => 0,
+            Phase::Open(session) => session.waiting(),
+            Phase::Closed => 0,
         }
     }
 
     fn provisional_limit(&self) -> usize {
-        super::handshake::HELD_BYTES
+        super::handshake::HELD_BYTES.max(self.shared.config.presentation_limits.total())
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::env::Instant;
 use crate::error::{Error, Result};
-use crate::identity::{self, Identifier, Identity, StoreAnswer, StoreRequest};
+use crate::identity::{self, Identifier, Identity, PresentedCredential, StoreAnswer, StoreRequest};
 use crate::machine::Snapshot;
 use crate::node::{Answer, Request};
 use crate::noise::Finished;
@@ -33,7 +33,7 @@ struct Refresh {
     deadline: Instant,
     /// `None` once it is only to be stored.
     identity: Option<Identity>,
-    credentials: Vec<u8>,
+    credentials: Vec<PresentedCredential>,
 }
 
 /// What came of a received message.
@@ -141,14 +141,17 @@ impl<S: Suite> Session<S> {
     fn refreshed(&mut self, shared: &mut Shared, now: Instant, history: &[u8], credentials: &[u8]) -> Result<()> {
         //= spec/src/channels.md#chn-50
         //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
-        let limits = &shared.config.presentation_limits.history;
-        let identity = Identity::import_within(history, Some(&self.peer), limits)?;
+        let limits = &shared.config.presentation_limits;
+        let identity = Identity::import_within(history, Some(&self.peer), &limits.history)?;
+        //= spec/src/channels.md#chn-59
+        //# A party MUST drop a RefreshCredentials whose credentials would be refused in a presentation.
+        let credentials = PresentedCredential::decode_list(credentials, limits)?;
         if self.refresh.is_some() {
             return Err(Error::limit("CHN-50", "another refresh waits for the store"));
         }
         let deadline = now + shared.config.timeout;
         let ticket = shared.ask(deadline, Request::Store(StoreRequest::Load(self.peer)));
-        self.refresh = Some(Refresh { ticket, deadline, identity: Some(identity), credentials: credentials.to_vec() });
+        self.refresh = Some(Refresh { ticket, deadline, identity: Some(identity), credentials });
         Ok(())
     }
 
@@ -159,14 +162,18 @@ impl<S: Suite> Session<S> {
         else {
             return Ok(());
         };
-        let Answer::Store(answer) = answer else { return Ok(()) };
-        if let (StoreAnswer::Loaded(known), Some(identity)) = (answer?, identity) {
-            let admitted = identity::admit(known.as_deref(), identity)?;
-            if let Some(request) = admitted.to_store() {
-                let ticket = shared.ask(deadline, Request::Store(request));
-                self.refresh = Some(Refresh { ticket, deadline, identity: None, credentials });
-                return Ok(());
+        let unfit = Error::misuse("CHN-19", "an answer does not fit its question");
+        let Answer::Store(answer) = answer else { return Err(unfit) };
+        match (answer?, identity) {
+            (StoreAnswer::Loaded(known), Some(identity)) => {
+                if let Some(request) = identity::admit(known.as_deref(), identity)?.to_store() {
+                    let ticket = shared.ask(deadline, Request::Store(request));
+                    self.refresh = Some(Refresh { ticket, deadline, identity: None, credentials });
+                    return Ok(());
+                }
             }
+            (StoreAnswer::Stored, None) => {}
+            _ => return Err(unfit),
         }
         shared.event(Event::Credentials(credentials));
         Ok(())
@@ -184,6 +191,13 @@ impl<S: Suite> Session<S> {
     /// When the store is not waited for any longer.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.refresh.as_ref().map(|refresh| refresh.deadline)
+    }
+
+    /// How many bytes wait for the store.
+    pub(super) fn waiting(&self) -> usize {
+        let Some(Refresh { identity, credentials, .. }) = &self.refresh else { return 0 };
+        let history = identity.as_ref().map_or(0, |identity| identity.export().len());
+        credentials.iter().fold(history, |sum, credential| sum.saturating_add(credential.export().len()))
     }
 
     pub(super) fn shrink(&mut self) {

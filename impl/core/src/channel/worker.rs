@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 
 use crate::env::{Entropy, Env};
 use crate::error::{Error, Result};
-use crate::identity::Identifier;
+use crate::identity::{Identifier, PresentedCredential};
 use crate::machine::{Machine, Refused, Snapshot};
 use crate::node::{
-    self, Answer, Context, Delivery, Flow, FlowControlId, Mailbox, Node, Port, Provenance, RequestId, Spec, Worker,
+    self, Answer, Command, Context, Delivery, Flow, FlowControlId, Mailbox, Node, Port, Provenance, RequestId, Spec,
+    Worker,
 };
 use crate::routing::{Address, Route};
 use crate::vault::suite::Suite;
@@ -169,6 +170,16 @@ impl<S: Suite> Worker for ChannelWorker<S> {
         }
     }
 
+    fn handle_command(&mut self, cx: &mut Context<'_>, command: Command) -> Result<()> {
+        match command {
+            Command::SetChannelRoute(route) => self.input(cx, Input::SetRoute(route)),
+            Command::PresentCredentials { history, credentials } => {
+                let credentials = PresentedCredential::encode_list(&credentials);
+                self.input(cx, Input::RefreshCredentials { history, credentials })
+            }
+        }
+    }
+
     fn handle_stop(&mut self, cx: &mut Context<'_>) {
         // Whoever is closed already says nothing more.
         let _ = self.input(cx, Input::Close);
@@ -180,5 +191,9 @@ impl<S: Suite> Worker for ChannelWorker<S> {
 
     fn provisional(&self) -> usize {
         self.channel.provisional()
+    }
+
+    fn provisional_limit(&self) -> usize {
+        self.channel.provisional_limit()
     }
 }

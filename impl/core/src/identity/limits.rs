@@ -46,6 +46,13 @@ impl PresentationLimits {
     pub const DEFAULT: Self = Self { history: HistoryLimits::DEFAULT, credentials: 4, credential: 8192 };
 }
 
+impl PresentationLimits {
+    /// The most bytes of a history and credentials together.
+    pub fn total(&self) -> usize {
+        self.history.bytes.saturating_add(self.credential.saturating_mul(self.credentials.into()))
+    }
+}
+
 impl Default for PresentationLimits {
     fn default() -> Self {
         Self::DEFAULT

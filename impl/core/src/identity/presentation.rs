@@ -49,10 +49,7 @@ impl Presentation {
         });
         bytes.extend_from_slice(identity.export());
         bytes.extend_from_slice(attestation.export());
-        bytes.extend(encode(|e| {
-            let _ = e.array(credentials.len() as u64);
-        }));
-        credentials.iter().for_each(|credential| bytes.extend_from_slice(&credential.0));
+        bytes.extend(PresentedCredential::encode_list(credentials));
         bytes
     }
 
@@ -66,16 +63,7 @@ impl Presentation {
         let unknown = reader.open_array_of(3)?;
         let identity = Identity::read(&mut reader, None, &limits.history)?;
         let attestation = PurposeKeyAttestation::read(&mut reader)?;
-        let count = reader.array()?;
-        //= spec/src/purpose-keys.md#pur-20
-        //# A receiver MUST refuse a presentation that announces more credentials than its limit, before it decodes any of them.
-        if count > u64::from(limits.credentials) {
-            return Err(Error::limit("PUR-20", "a presentation has too many credentials"));
-        }
-        let mut credentials = Vec::new();
-        for _ in 0..count {
-            credentials.push(PresentedCredential::read(&mut reader, limits.credential)?);
-        }
+        let credentials = PresentedCredential::read_list(&mut reader, limits)?;
         reader.skip_unknown(unknown)?;
         reader.finish()?;
         Ok(Self { identity, attestation, credentials })
@@ -121,6 +109,36 @@ impl PresentedCredential {
         let credential = Self::read(&mut reader, max)?;
         reader.finish()?;
         Ok(credential)
+    }
+
+    /// Encodes a list of them.
+    pub fn encode_list(credentials: &[Self]) -> Vec<u8> {
+        let mut bytes = encode(|e| {
+            let _ = e.array(credentials.len() as u64);
+        });
+        credentials.iter().for_each(|credential| bytes.extend_from_slice(&credential.0));
+        bytes
+    }
+
+    /// Reads a list of them and checks their form.
+    ///
+    /// # Errors
+    /// As for one of them; `PUR-20` when there are too many.
+    pub fn decode_list(bytes: &[u8], limits: &PresentationLimits) -> Result<Vec<Self>> {
+        let mut reader = Reader::new(bytes);
+        let credentials = Self::read_list(&mut reader, limits)?;
+        reader.finish()?;
+        Ok(credentials)
+    }
+
+    fn read_list(reader: &mut Reader<'_>, limits: &PresentationLimits) -> Result<Vec<Self>> {
+        let count = reader.array()?;
+        //= spec/src/purpose-keys.md#pur-20
+        //# A receiver MUST refuse a presentation that announces more credentials than its limit, before it decodes any of them.
+        if count > u64::from(limits.credentials) {
+            return Err(Error::limit("PUR-20", "a presentation has too many credentials"));
+        }
+        (0..count).map(|_| Self::read(reader, limits.credential)).collect()
     }
 
     fn read(reader: &mut Reader<'_>, max: usize) -> Result<Self> {

@@ -157,7 +157,7 @@ impl Node {
     }
 
     /// Runs one handler of a worker, then does what it asked for, unless it failed.
-    fn call(
+    pub(super) fn call(
         &mut self,
         env: &mut Env<'_>,
         id: WorkerId,

@@ -1,10 +1,24 @@
-//! What a node tells its owner.
+//! What a node tells its owner, and what its owner may tell a worker.
 
 use alloc::vec::Vec;
 
 use crate::error::Error;
-use crate::identity::Identifier;
-use crate::routing::Address;
+use crate::identity::{Identifier, PresentedCredential};
+use crate::routing::{Address, Route};
+
+/// What the owner of a node may tell one of its workers. Stopping is not among them: the node stops it.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// To an open secure channel: the way to the peer has changed. The peer's own address at the end stays.
+    SetChannelRoute(Route),
+    /// To an open secure channel: present these credentials to the peer.
+    PresentCredentials {
+        /// The own change history, encoded.
+        history: Vec<u8>,
+        /// What to present.
+        credentials: Vec<PresentedCredential>,
+    },
+}
 
 /// Something that the owner of a node may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +55,8 @@ pub enum Event {
     ChannelCredentials {
         /// The address that applications send to.
         encryptor: Address,
-        /// The encoded list of credentials; not verified.
-        credentials: Vec<u8>,
+        /// Of the right form, and not verified.
+        credentials: Vec<PresentedCredential>,
     },
     /// A session is up again.
     SessionUp {

@@ -20,7 +20,7 @@ use core::time::Duration;
 pub use access::{AllOf, AnyChannelPeer, AnyOf, ChannelPeers, DenyAll, FromAddresses, LocalOnly, ToAddresses};
 pub use builtin::{Echoer, Hop};
 pub use connection::Connected;
-pub use event::Event;
+pub use event::{Command, Event};
 #[cfg(test)]
 pub(crate) use worker::Op;
 pub use worker::{
@@ -285,6 +285,18 @@ impl Node {
             resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.hand_over });
         }
         Ok(())
+    }
+
+    /// Tells the worker that has this address what to do.
+    ///
+    /// # Errors
+    /// `NOD-2` when there is none; `NOD-26` when the worker does not know the command; what the worker says.
+    pub fn command(&mut self, env: &mut Env<'_>, address: &Address, command: Command) -> Result<()> {
+        self.at(env);
+        let (id, _) = self.table.find(address.as_ref()).ok_or(delivery::UNKNOWN)?;
+        let result = self.call(env, id, |worker, cx| worker.handle_command(cx, command));
+        self.run(env);
+        result.map_err(|(_, error)| error)
     }
 
     /// Sends a message from the owner to its first onward address.

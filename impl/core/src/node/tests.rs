@@ -629,3 +629,17 @@ fn a_worker_whose_start_fails_is_not_there() {
     assert!(!rig.node.has_worker(&"w".into()));
     assert!(rig.payloads().is_empty());
 }
+
+//= spec/src/nodes.md#nod-26
+//= type=test
+//# A worker MUST refuse a command that it does not know.
+#[test]
+fn a_command_that_a_worker_does_not_know_is_refused_and_one_to_nobody_too() {
+    let mut rig = Rig::plain(1);
+    rig.start("echo", Echoer, &[]);
+    for (name, requirement) in [("echo", "NOD-26"), ("nobody", "NOD-2")] {
+        let command = Command::SetChannelRoute(Route::new());
+        let refused = rig.with(|node, env| node.command(env, &name.into(), command)).unwrap_err();
+        assert_eq!(refused.requirement(), requirement);
+    }
+}

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::event::Command;
 use crate::env::{Entropy, Instant, Timestamp};
 use crate::error::{Error, Result};
 use crate::identity::Identifier;
@@ -34,6 +35,13 @@ pub trait Worker: Send {
     /// The answer to a [`Context::request`]; it may come late, twice or never.
     fn handle_answer(&mut self, _cx: &mut Context<'_>, _id: RequestId, _answer: Answer) -> Result<()> {
         Ok(())
+    }
+
+    /// The owner of the node tells it something.
+    fn handle_command(&mut self, _cx: &mut Context<'_>, _command: Command) -> Result<()> {
+        //= spec/src/nodes.md#nod-26
+        //# A worker MUST refuse a command that it does not know.
+        Err(Error::misuse("NOD-26", "the worker does not know this command"))
     }
 
     /// The worker is about to be stopped and may say its last words.
