@@ -1,0 +1,73 @@
+//! Half-open handshakes: what a flood of first messages costs, and whom it hurts.
+
+use std::time::Duration;
+
+use razor::channel::Places;
+use razor::env::{Entropy, Purpose, Seeded};
+use razor::machine::Machine;
+use razor::routing::{Message, Route};
+
+use crate::network::Network;
+
+const FLOOD: usize = 10_000;
+
+/// A first message that nobody means: a key that is made up, and a way back to nobody.
+fn forged(route: &Route, entropy: &mut Seeded) -> Message {
+    let mut key = [0; 32];
+    entropy.fill(Purpose::Ephemeral, &mut key);
+    Message::new(route.as_ref(), Route::from_iter(["nobody"]).as_ref(), &key)
+}
+
+/// Bob is node 1. The flood comes from node 0; the honest node is node 2, behind another connection.
+#[test]
+fn ten_thousand_forged_first_messages_are_bounded_and_hurt_nobody_behind_another_connection() {
+    let mut net = Network::line(3);
+    net.listen(1, Places::DEFAULT);
+    let idle = net.parties[1].node.workers();
+    let flood = net.route(0, 1, "", "api");
+    let mut entropy = Seeded::from_u64(99);
+    let honest = net.route(2, 1, "", "api");
+
+    // The honest handshake stands open for half of the flood: Bob's vault is slow.
+    net.parties[1].late = true;
+    let channel = net.create(2, &honest);
+    net.run();
+    net.parties[1].late = false;
+    for n in 0..FLOOD {
+        net.inject(0, forged(&flood, &mut entropy));
+        net.run();
+        let bob = &net.parties[1].node;
+        assert!(bob.workers() <= idle + Places::DEFAULT.per_source + 1, "{} workers", bob.workers());
+        assert!(bob.provisional() <= bob.provisional_limit());
+        if n == FLOOD / 2 {
+            while net.answer(1) {}
+            net.run();
+            assert_eq!(net.parties[2].peer_of(&channel.encryptor), Some(net.parties[1].id()));
+        }
+    }
+    let evicted = FLOOD - Places::DEFAULT.per_source;
+    assert_eq!(net.parties[1].failures().len(), evicted);
+    assert!(net.parties[1].store.len() == 1, "of the flood nothing is remembered");
+
+    // Through the flooded connection, too, a channel opens when the flood pauses, and its places are free in time.
+    let channel = net.create(0, &flood);
+    net.run();
+    assert!(net.parties[0].peer_of(&channel.encryptor).is_some());
+    net.advance(Duration::from_secs(120));
+    assert_eq!(net.parties[1].node.workers(), idle + 2);
+}
+
+#[test]
+fn first_messages_that_cannot_be_any_take_no_place() {
+    let mut net = Network::line(3);
+    net.listen(1, Places::FLOOR);
+    let idle = net.parties[1].node.workers();
+    let route = net.route(0, 1, "", "api");
+    for payload in [&[][..], &[1; 31], &[0; 32], &[0; 5000]] {
+        let back = Route::from_iter(["nobody"]);
+        net.inject(0, Message::new(route.as_ref(), back.as_ref(), payload));
+        net.run();
+    }
+    assert_eq!(net.parties[1].drops().len(), 4);
+    assert_eq!((net.parties[1].node.workers(), net.parties[1].failures().len()), (idle, 0));
+}
