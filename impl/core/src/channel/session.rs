@@ -21,8 +21,8 @@ pub(super) struct Session<S: Suite> {
     pub(super) remote: Route,
     /// The nonce of the message that last moved the remote route; only a responder follows its peer.
     moved_by: Option<u64>,
-    encryptor: Encryptor<S>,
-    decryptor: Decryptor<S>,
+    pub(super) encryptor: Encryptor<S>,
+    pub(super) decryptor: Decryptor<S>,
     refresh: Option<Refresh>,
 }
 
