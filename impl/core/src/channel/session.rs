@@ -149,7 +149,7 @@ impl<S: Suite> Session<S> {
         if self.refresh.is_some() {
             return Err(Error::limit("CHN-50", "another refresh waits for the store"));
         }
-        let deadline = now + shared.config.timeout;
+        let deadline = now + shared.config.timeout.effective();
         let ticket = shared.ask(deadline, Request::Store(StoreRequest::Load(self.peer)));
         self.refresh = Some(Refresh { ticket, deadline, identity: Some(identity), credentials });
         Ok(())

@@ -509,7 +509,7 @@ fn a_vault_that_refuses_ends_the_handshake() {
 #[test]
 fn both_sides_give_up_after_their_timeout_and_not_before() {
     let (mut alice, mut bob) = pair();
-    bob.config.timeout = core::time::Duration::from_secs(7);
+    bob.config.timeout = HandshakeTime(core::time::Duration::from_secs(7));
     alice.initiate();
     bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
     for (side, seconds) in [(&mut alice, 120), (&mut bob, 7)] {
@@ -569,13 +569,19 @@ fn data_that_overtakes_message_3_is_held_and_delivered() {
 //# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
 #[test]
 fn what_is_held_is_bounded_in_number_and_bytes() {
-    for (len, most) in [(8, handshake::HELD_MESSAGES), (10_000, 3)] {
+    for (len, hold, most) in [
+        (8, HoldLimits::DEFAULT, 8),
+        (10_000, HoldLimits::DEFAULT, 3),
+        (8, HoldLimits { messages: 2, ..HoldLimits::DEFAULT }, 2),
+        (8, HoldLimits::FLOOR, 0),
+    ] {
         let (mut alice, mut bob) = pair();
+        bob.config.hold = hold;
         alice.initiate();
         bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
         let flood = Message::new(Route::new().as_ref(), Route::new().as_ref(), &vec![1; len]);
         let taken = (0..100).filter(|_| bob.receive(&flood).is_ok()).count();
-        assert!(taken > 0 && taken <= most, "{taken}");
+        assert_eq!(taken, most);
         let channel = bob.channel.as_ref().unwrap();
         assert!(channel.provisional() <= channel.provisional_limit());
     }
