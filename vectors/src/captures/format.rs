@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::bytes::Hex;
 
-/// A recording: sessions between two nodes, and the identities, attestations and credentials that
-/// occur in them.
+/// A recording: sessions between nodes, and the identities, attestations and credentials that occur in
+/// them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Recording {
@@ -17,6 +19,10 @@ pub struct Recording {
     pub(crate) purpose_key_attestations: Vec<Attestation>,
     pub(crate) credentials: Vec<Credential>,
     pub(crate) sessions: BTreeMap<String, Session>,
+    attestation_times: Option<IgnoredAny>,
+    /// What this program does not know.
+    #[serde(flatten)]
+    pub(crate) unknown: BTreeMap<String, IgnoredAny>,
 }
 
 impl Recording {
@@ -98,30 +104,60 @@ pub(crate) struct Credential {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Session {
+    description: Option<IgnoredAny>,
     pub(crate) frames: Vec<Frame>,
-    pub(crate) secrets: Option<Secrets>,
+    /// By party: `initiator`, `responder`, and whoever else takes part.
+    pub(crate) secrets: Option<BTreeMap<String, Secrets>>,
     pub(crate) protocol_name_ascii: Option<String>,
-    pub(crate) purpose_key_times: Option<Times>,
-    pub(crate) initiator_vault_operations: Vec<Operation>,
-    pub(crate) responder_vault_operations: Vec<Operation>,
+    pub(crate) purpose_key_times: Option<PurposeKeyTimes>,
     pub(crate) final_hkdf_outputs: Vec<Hex>,
     pub(crate) initiator_to_responder_key: Option<Hex>,
     pub(crate) responder_to_initiator_key: Option<Hex>,
+    /// Vault operations by party, and what this program does not know.
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
 }
 
-/// Which way bytes go on a connection: from the side that dialled it, or back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Direction {
-    I2r,
-    R2i,
+const OPERATIONS: &str = "_vault_operations";
+
+impl Session {
+    /// What each party's vault was asked.
+    pub(crate) fn operations(&self) -> Vec<(&str, Result<Vec<Operation>, String>)> {
+        let lists = self.rest.iter().filter_map(|(name, list)| Some((name.strip_suffix(OPERATIONS)?, list)));
+        lists.map(|(party, list)| (party, Vec::deserialize(list).map_err(|e| e.to_string()))).collect()
+    }
+
+    /// The names of the fields that this program does not know.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.rest.keys().filter(|name| !name.ends_with(OPERATIONS)).map(String::as_str)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Frame {
     Version(Opening),
-    Frame(Box<Routed>),
+    #[serde(rename = "frame")]
+    Message(Box<Routed>),
+    #[serde(other)]
+    Unknown,
+}
+
+/// Where bytes were recorded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Place {
+    /// Which connection.
+    #[serde(default, rename = "conn")]
+    connection: u64,
+    /// Which way: `i2r` from the side that dialled it, `r2i` back.
+    #[serde(rename = "dir")]
+    pub(crate) direction: String,
+}
+
+impl Place {
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -131,7 +167,8 @@ pub(crate) struct Opening {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Routed {
-    pub(crate) dir: Direction,
+    #[serde(flatten)]
+    pub(crate) place: Place,
     pub(crate) frame_hex: Hex,
     #[serde(rename = "onward_route")]
     pub(crate) onward: Option<Vec<String>>,
@@ -145,18 +182,20 @@ pub(crate) struct Routed {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Secrets {
-    pub(crate) initiator: RoleSecrets,
-    pub(crate) responder: RoleSecrets,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct RoleSecrets {
     pub(crate) identity_ed25519: Option<Hex>,
-    pub(crate) static_x25519: Hex,
-    pub(crate) ephemeral_x25519: Hex,
+    pub(crate) static_x25519: Option<Hex>,
+    pub(crate) ephemeral_x25519: Option<Hex>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// The validity of the parties' attestations: of all, or by party.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum PurposeKeyTimes {
+    All(Times),
+    Each(BTreeMap<String, Times>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Times {
     pub(crate) created_at: u64,
     pub(crate) expires_at: u64,

@@ -3,12 +3,16 @@
 //! The format is that of `vectors/production/production-captures.json`. Fields that a file does not
 //! have are not checked; what is recorded but belongs to a later chapter is a visible *not yet*.
 
+mod conversation;
 mod format;
 mod frames;
+mod handshake;
 mod identities;
 mod operations;
 mod party;
 mod replay;
+mod said;
+mod secrets;
 
 pub use format::Recording;
 pub(crate) use frames::{encode as encode_frame, encode_plaintext};

@@ -10,7 +10,7 @@ use razor::identity::{
 };
 use razor::machine::Machine;
 use razor::node::{Answer, Request};
-use razor::routing::{Message, Route};
+use razor::routing::{Address, Message, Route};
 use razor::vault::suite::Aes256Gcm;
 use razor::vault::{PublicKey, SoftwareVault};
 use razor::wire::cbor::Reader;
@@ -43,6 +43,11 @@ impl Means {
 
     pub(super) fn entropy(&self) -> Script {
         Script(self.ephemeral)
+    }
+
+    /// Randomness that gives this ephemeral key.
+    pub(super) fn scripted(ephemeral: [u8; 32]) -> Script {
+        Script(ephemeral)
     }
 }
 
@@ -103,6 +108,7 @@ pub(super) struct Out {
 
 /// A running machine.
 pub(super) struct Party {
+    encryptor: Address,
     channel: Channel<Aes256Gcm>,
     vault: SoftwareVault,
     store: MemoryStore,
@@ -118,7 +124,8 @@ impl Party {
         addresses: Addresses,
         route: &Route,
     ) -> Result<(Self, Out), String> {
-        Self::start(means, payload, now, |env, config| Ok(Channel::initiate(env, config, addresses, route)))
+        let encryptor = addresses.encryptor.clone();
+        Self::start(means, payload, now, encryptor, |env, config| Ok(Channel::initiate(env, config, addresses, route)))
     }
 
     pub(super) fn respond(
@@ -128,13 +135,15 @@ impl Party {
         addresses: Addresses,
         message_1: &Message,
     ) -> Result<(Self, Out), String> {
-        Self::start(means, payload, now, |env, config| Channel::respond(env, config, addresses, message_1))
+        let encryptor = addresses.encryptor.clone();
+        Self::start(means, payload, now, encryptor, |env, config| Channel::respond(env, config, addresses, message_1))
     }
 
     fn start(
         means: &Means,
         payload: &Payload,
         now: Timestamp,
+        encryptor: Address,
         channel: impl FnOnce(&mut Env<'_>, Arc<Config>) -> razor::Result<Channel<Aes256Gcm>>,
     ) -> Result<(Self, Out), String> {
         let config = Config::new(&payload.identity, &payload.attestation, &payload.credentials, now)
@@ -143,11 +152,16 @@ impl Party {
         let mut env = Env::new(Instant::ZERO, now, &mut entropy);
         let channel = channel(&mut env, Arc::new(config)).map_err(|e| format!("message 1 is refused: {e}"))?;
         let store = MemoryStore::new(MemoryStore::DEFAULT_LIMIT);
-        let mut party = Self { channel, vault: means.vault().0, store, entropy, now };
+        let mut party = Self { encryptor, channel, vault: means.vault().0, store, entropy, now };
         let mut out = Out::default();
         let answers = party.drain(&mut out);
         party.settle(answers, &mut out)?;
         Ok((party, out))
+    }
+
+    /// The address that applications send to.
+    pub(super) fn encryptor(&self) -> &Address {
+        &self.encryptor
     }
 
     /// One input, and everything that follows from it.
