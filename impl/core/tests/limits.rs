@@ -1,5 +1,6 @@
 //! The table in the chapter "Limits" says what the constants say.
 
+use razor::channel::{HandshakeTime, HoldLimits, PaddingLimit, Places};
 use razor::identity::{HistoryLimits, PresentationLimits};
 use razor::routing::Limits;
 
@@ -38,6 +39,26 @@ fn code() -> Vec<Row> {
         ["credentials in a presentation", "encoded credential"],
         [PresentationLimits::FLOOR, PresentationLimits::CEILING, PresentationLimits::DEFAULT],
         |l| [l.credentials.into(), l.credential as u64],
+    ));
+    all.extend(rows(
+        ["padding of a channel message"],
+        [PaddingLimit::FLOOR, PaddingLimit::CEILING, PaddingLimit::DEFAULT],
+        |l| [l.0.into()],
+    ));
+    all.extend(rows(
+        ["half-open handshakes of a listener", "half-open handshakes of one source"],
+        [Places::FLOOR, Places::CEILING, Places::DEFAULT],
+        |l| [l.total as u64, l.per_source as u64],
+    ));
+    all.extend(rows(
+        ["messages held in a handshake", "bytes held in a handshake"],
+        [HoldLimits::FLOOR, HoldLimits::CEILING, HoldLimits::DEFAULT],
+        |l| [l.messages as u64, l.bytes as u64],
+    ));
+    all.extend(rows(
+        ["time for a handshake"],
+        [HandshakeTime::FLOOR, HandshakeTime::CEILING, HandshakeTime::DEFAULT],
+        |l| [l.0.as_secs()],
     ));
     all
 }

@@ -12,6 +12,42 @@ use crate::vault::{KeyHandle, PublicKey};
 use super::message::{Padding, PaddingLimit};
 use super::trust::Trust;
 
+/// How long a handshake may take, on either side (spec: "Limits").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HandshakeTime(pub Duration);
+
+impl HandshakeTime {
+    /// Everybody waits for at least so long.
+    pub const FLOOR: Self = Self(Duration::from_secs(5));
+    /// Nobody waits for longer.
+    pub const CEILING: Self = Self(Duration::from_secs(3600));
+    /// How long is waited unless told otherwise.
+    pub const DEFAULT: Self = Self(Duration::from_secs(120));
+
+    /// The time that counts: between floor and ceiling.
+    pub(super) fn effective(self) -> Duration {
+        self.clamp(Self::FLOOR, Self::CEILING).0
+    }
+}
+
+/// How much is held of what arrives before a handshake is finished (spec: "Limits").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldLimits {
+    /// The most messages.
+    pub messages: usize,
+    /// The most bytes that they take in memory.
+    pub bytes: usize,
+}
+
+impl HoldLimits {
+    /// A small device holds nothing.
+    pub const FLOOR: Self = Self { messages: 0, bytes: 0 };
+    /// The most that anyone may hold.
+    pub const CEILING: Self = Self { messages: 8, bytes: 32_768 };
+    /// What a channel is configured with unless told otherwise.
+    pub const DEFAULT: Self = Self::CEILING;
+}
+
 /// The most bytes of a presentation: what the two keys and the tags leave of message 2.
 const PRESENTATION: usize = 65_439;
 
@@ -24,8 +60,10 @@ pub struct Config {
     pub(super) static_handle: KeyHandle,
     /// With whom a channel may be opened.
     pub trust: Trust,
-    /// How long a handshake may take, on either side.
-    pub timeout: Duration,
+    /// How long a handshake may take.
+    pub timeout: HandshakeTime,
+    /// How much is held of what arrives too early.
+    pub hold: HoldLimits,
     /// Padding of what is sent.
     pub padding: Padding,
     /// The most padding that is accepted.
@@ -37,9 +75,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// How long a handshake may take unless told otherwise.
-    pub const TIMEOUT: Duration = Duration::from_secs(120);
-
     /// A configuration for `identity`, whose static key is attested. `credentials` are shown to peers.
     ///
     /// # Errors
@@ -63,7 +98,8 @@ impl Config {
             static_key,
             static_handle: KeyHandle::of(&static_key.0),
             trust: Trust::Everyone,
-            timeout: Self::TIMEOUT,
+            timeout: HandshakeTime::DEFAULT,
+            hold: HoldLimits::DEFAULT,
             padding: Padding::None,
             padding_limit: PaddingLimit::DEFAULT,
             limits: Limits::DEFAULT,

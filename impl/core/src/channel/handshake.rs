@@ -22,10 +22,6 @@ use super::state::{self, State};
 
 /// Bytes of a message 1 without a payload: a public key.
 const MESSAGE_1: usize = 32;
-/// The most messages that are held for later.
-pub(super) const HELD_MESSAGES: usize = 8;
-/// The most bytes that they may take.
-pub(super) const HELD_BYTES: usize = 32_768;
 
 /// A half-open channel.
 pub(super) struct Handshake<S: Suite> {
@@ -96,13 +92,13 @@ impl<S: Suite> Handshake<S> {
         //= spec/src/channels.md#chn-3
         //# A responder MUST take any payload in message 1 into the handshake hash, and use it for nothing else.
         let noise = ResponderNeedsDh::read_message_1(shared.config.static_key, message_1.payload(), env.entropy)?;
-        let deadline = env.now + shared.config.timeout;
+        let deadline = env.now + shared.config.timeout.effective();
         let ticket = ask_vault(shared, deadline, noise.dh_with());
         Ok(Self::new(shared, env, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
     }
 
     fn new(shared: &Shared, env: &Env<'_>, stage: Stage<S>) -> Self {
-        let deadline = env.now + shared.config.timeout;
+        let deadline = env.now + shared.config.timeout.effective();
         Self { stage, deadline, last_error: None, held: VecDeque::new() }
     }
 
@@ -129,7 +125,7 @@ impl<S: Suite> Handshake<S> {
             //= spec/src/channels.md#chn-16
             //# A message 3 that is not authentic MUST leave the responder waiting with its state unchanged.
             Stage::AwaitMessage3(noise) => match noise.read_message_3(message.payload()) {
-                Err(_) => return self.hold(message).map(|()| Next::Stay),
+                Err(_) => return self.hold(shared, message).map(|()| Next::Stay),
                 Ok((finished, payload)) => match verify(shared, env, &payload, &finished.remote_static) {
                     Ok(presented) => Ok((Side::Responder(finished), presented)),
                     //= spec/src/channels.md#chn-17
@@ -137,7 +133,7 @@ impl<S: Suite> Handshake<S> {
                     Err(error) => return Ok(Next::Failed(error)),
                 },
             },
-            _ => return self.hold(message).map(|()| Next::Stay),
+            _ => return self.hold(shared, message).map(|()| Next::Stay),
         };
         let checked = read.and_then(|(side, presented)| Ok((side, presented, remote_route(&message)?)));
         match checked {
@@ -181,6 +177,8 @@ impl<S: Suite> Handshake<S> {
                 //= spec/src/channels.md#chn-20
                 //# A party MUST send each handshake message at most once.
                 shared.transmit_handshake(remote.as_ref(), &message_2);
+                //= spec/src/channels.md#chn-54
+                //# Until message 3 is authentic a responder MUST send nothing but message 2, once.
                 self.enter(Stage::AwaitMessage3(noise));
                 Ok(Next::Stay)
             }
@@ -265,11 +263,12 @@ impl<S: Suite> Handshake<S> {
     }
 
     /// Keeps a message that may make sense later.
-    fn hold(&mut self, mut message: Message) -> Result<()> {
+    fn hold(&mut self, shared: &Shared, mut message: Message) -> Result<()> {
         //= spec/src/channels.md#chn-21
         //# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
         let bytes = self.held_bytes().saturating_add(message.footprint());
-        if self.held.len() >= HELD_MESSAGES || bytes > HELD_BYTES {
+        let limits = &shared.config.hold;
+        if self.held.len() >= limits.messages || bytes > limits.bytes {
             message.wipe();
             return Err(Error::limit("CHN-21", "too much came before the handshake was finished"));
         }

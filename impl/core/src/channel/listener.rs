@@ -96,6 +96,8 @@ impl<S: Suite> Worker for Listener<S> {
             Ok(channel) => {
                 let producer = cx.new_flow_control_id();
                 let worker = ChannelWorker::new(channel, Some(place));
+                //= spec/src/channels.md#chn-60
+                //# A responder MUST be reachable through exactly the flow control ids through which its listener is, and deliver under the listener's.
                 cx.start_worker(worker.spec(producer, Some(self.spawner), self.consumer_of.clone()));
             }
             // Not an error of the handler: whoever has lost its place is stopped all the same.

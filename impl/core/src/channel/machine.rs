@@ -377,7 +377,8 @@ impl<S: Suite> Machine for Channel<S> {
     }
 
     fn provisional_limit(&self) -> usize {
-        super::handshake::HELD_BYTES.max(self.shared.config.presentation_limits.total())
+        let Config { hold, presentation_limits, .. } = &*self.shared.config;
+        hold.bytes.max(presentation_limits.total())
     }
 }
 

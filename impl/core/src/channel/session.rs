@@ -21,8 +21,8 @@ pub(super) struct Session<S: Suite> {
     pub(super) remote: Route,
     /// The nonce of the message that last moved the remote route; only a responder follows its peer.
     moved_by: Option<u64>,
-    encryptor: Encryptor<S>,
-    decryptor: Decryptor<S>,
+    pub(super) encryptor: Encryptor<S>,
+    pub(super) decryptor: Decryptor<S>,
     refresh: Option<Refresh>,
 }
 
@@ -149,7 +149,7 @@ impl<S: Suite> Session<S> {
         if self.refresh.is_some() {
             return Err(Error::limit("CHN-50", "another refresh waits for the store"));
         }
-        let deadline = now + shared.config.timeout;
+        let deadline = now + shared.config.timeout.effective();
         let ticket = shared.ask(deadline, Request::Store(StoreRequest::Load(self.peer)));
         self.refresh = Some(Refresh { ticket, deadline, identity: Some(identity), credentials });
         Ok(())

@@ -181,6 +181,9 @@ fn what_comes_out_of_a_channel_speaks_for_its_peer_wherever_it_came_from() {
     assert_eq!(message.return_route().first(), Some(bob.addresses[1].as_ref()));
 }
 
+//= spec/src/channels.md#chn-60
+//= type=test
+//# A responder MUST be reachable through exactly the flow control ids through which its listener is, and deliver under the listener's.
 #[test]
 fn a_responder_delivers_under_its_listener_and_is_reached_as_its_listener_is() {
     let Opened { alice, bob, .. } = opened();
