@@ -15,6 +15,8 @@ use crate::vault::suite::Suite;
 
 use super::config::Config;
 use super::handshake::Handshake;
+#[cfg(any(test, feature = "arbitrary"))]
+use super::keys::{Decryptor, Encryptor};
 use super::session::{Received, Session};
 use super::state::{self, State};
 
@@ -158,6 +160,21 @@ impl<S: Suite> Channel<S> {
         let mut shared = Shared::new(config, addresses);
         let handshake = Handshake::respond(&mut shared, env, message_1)?;
         Ok(Self { shared, phase: Phase::Handshake(Box::new(handshake)) })
+    }
+
+    /// One side of a channel that has been open for a while, with the keys of both directions. `follows` is
+    /// whether it is the responder.
+    #[cfg(any(test, feature = "arbitrary"))]
+    pub fn resumed(
+        config: Arc<Config>,
+        addresses: Addresses,
+        peer: Identifier,
+        remote: Route,
+        keys: (Encryptor<S>, Decryptor<S>),
+        follows: bool,
+    ) -> Self {
+        let session = Session::resumed(peer, remote, keys, follows);
+        Self { shared: Shared::new(config, addresses), phase: Phase::Open(Box::new(session)) }
     }
 
     /// The addresses of this side.

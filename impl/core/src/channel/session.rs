@@ -21,8 +21,8 @@ pub(super) struct Session<S: Suite> {
     pub(super) remote: Route,
     /// The nonce of the message that last moved the remote route; only a responder follows its peer.
     moved_by: Option<u64>,
-    pub(super) encryptor: Encryptor<S>,
-    pub(super) decryptor: Decryptor<S>,
+    encryptor: Encryptor<S>,
+    decryptor: Decryptor<S>,
     refresh: Option<Refresh>,
 }
 
@@ -59,6 +59,17 @@ impl<S: Suite> Session<S> {
             decryptor: Decryptor::new(receive),
             refresh: None,
         }
+    }
+
+    /// As if it had been open for a while.
+    #[cfg(any(test, feature = "arbitrary"))]
+    pub(super) fn resumed(
+        peer: Identifier,
+        remote: Route,
+        (encryptor, decryptor): (Encryptor<S>, Decryptor<S>),
+        follows: bool,
+    ) -> Self {
+        Self { peer, remote, moved_by: follows.then_some(0), encryptor, decryptor, refresh: None }
     }
 
     /// Encrypts and sends an application's message.

@@ -11,9 +11,11 @@
     clippy::arithmetic_side_effects
 )]
 
+mod channel;
 mod codecs;
 mod identity;
 
+pub use channel::{channel_handshake, channel_plaintext, channel_session};
 pub use codecs::{address_text, bare, cbor, message, message_operations, route};
 pub use identity::{attestation, identity_history, presentation};
 
@@ -26,6 +28,9 @@ pub const TARGETS: &[Target] = &[
     ("attestation", attestation),
     ("bare", bare),
     ("cbor", cbor),
+    ("channel_handshake", channel_handshake),
+    ("channel_plaintext", channel_plaintext),
+    ("channel_session", channel_session),
     ("identity_history", identity_history),
     ("message", message),
     ("message_operations", message_operations),

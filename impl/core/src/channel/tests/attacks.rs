@@ -189,12 +189,19 @@ fn points_of_small_order_are_refused_wherever_a_key_stands_in_the_clear() {
 //# A party MUST NOT encrypt a message with the nonce 2^64 - 1, and a decryptor refuses it.
 #[test]
 fn a_channel_that_has_used_all_its_nonces_sends_nothing_more_and_closes_without_a_word() {
-    let (mut alice, mut bob) = opened();
+    let (mut alice, mut bob) = pair();
     let key = || Key::new([7; 32]);
-    let machine::Phase::Open(session) = &mut alice.channel.as_mut().unwrap().phase else { panic!() };
-    session.encryptor = Encryptor::resumed(key(), u64::MAX - 1);
-    let machine::Phase::Open(session) = &mut bob.channel.as_mut().unwrap().phase else { panic!() };
-    session.decryptor = Decryptor::resumed(key(), u64::MAX - 3);
+    let (a, b) = (alice.person.id(), bob.person.id());
+    let ends = [
+        (Encryptor::resumed(key(), u64::MAX - 1), Decryptor::new(key())),
+        (Encryptor::new(key()), Decryptor::resumed(key(), u64::MAX - 3)),
+    ];
+    for ((side, peer, remote, follows), keys) in
+        [(&mut alice, b, "bob.decryptor", false), (&mut bob, a, "alice.decryptor", true)].into_iter().zip(ends)
+    {
+        let (config, addresses) = (Arc::new(side.config.clone()), side.addresses());
+        side.channel = Some(Channel::resumed(config, addresses, peer, Route::from_iter([remote]), keys, follows));
+    }
     let last = alice.send(b"last");
     bob.receive(&last).unwrap();
     assert_eq!(bob.delivered[0].payload(), b"last");
