@@ -219,6 +219,19 @@ impl<'t> Play<'_, 't> {
         }
     }
 
+    /// The messages in an order that this side can have seen: it was open before it sent anything.
+    fn in_order_of(&self, side: Side) -> Vec<Item<'t>> {
+        let mut items = self.conversation.items.clone();
+        let opens = items.iter().position(|item| item.part == Part::Message3);
+        let first = items.iter().position(|item| item.part == Part::Data && item.sender == side);
+        if let (Some(opens), Some(first)) = (opens, first)
+            && first < opens
+        {
+            items[first..=opens].rotate_right(1);
+        }
+        items
+    }
+
     /// Plays one role through the whole recording.
     fn as_party(&self, tally: &mut Tally<'_>, side: Side) -> Check {
         let (party, out) = self.start(side)?;
@@ -239,21 +252,21 @@ impl<'t> Play<'_, 't> {
             early: Vec::new(),
         };
         let mut closing = None;
-        for item in &self.conversation.items {
+        for item in self.in_order_of(side) {
             let case = &item.tap.case;
             if item.sender == side {
-                let check = role.sends(item);
+                let check = role.sends(&item);
                 tally.check(format!("{case}, sent by the {side:?}"), check);
             } else if matches!(self.direction(item.sender).of(item.tap), Some((_, Said::Close))) && closing.is_none() {
                 // What this side has still sent was on its way before it heard of the end.
                 closing = Some(item);
             } else {
-                let check = role.receives(item, peer);
+                let check = role.receives(&item, peer);
                 tally.check(format!("{case}, received by the {side:?}"), check);
             }
         }
         if let Some(item) = closing {
-            let check = role.receives(item, peer);
+            let check = role.receives(&item, peer);
             tally.check(format!("{}, received by the {side:?}", item.tap.case), check);
         }
         tally.check(format!("the {side:?} of {}", self.conversation.initiator), role.ends());
