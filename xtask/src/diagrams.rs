@@ -23,7 +23,7 @@ fn machines() -> Vec<Machine> {
         (
             "Secure channel",
             "impl/core/src/channel/state.rs",
-            razor::channel::Channel::<razor::vault::suite::Aes256Gcm>::transitions(),
+            razor::channel::Channel::<razor::vault::suite::Aes256GcmSha256>::transitions(),
         ),
         ("Session", "impl/core/src/session/machine.rs", razor::session::Session::transitions()),
     ]

@@ -2,7 +2,7 @@
 //! and the keys that the channel is replayed with.
 
 use razor::noise::{Finished, Initiator, ResponderNeedsDh};
-use razor::vault::suite::Aes256Gcm;
+use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{KeyHandle, PublicKey};
 
 use super::conversation::{Conversation, Part, Tap};
@@ -48,7 +48,7 @@ fn ephemeral(secrets: &Secrets, tap: &Tap) -> Option<[u8; 32]> {
 pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, String> {
     let message_1 = c.get(Part::Message1).ok_or("it has no message 1")?;
     let alice_e = ephemeral(secrets, message_1).ok_or("the initiator's ephemeral key is not recorded")?;
-    let (waiting, first) = Initiator::<Aes256Gcm>::start(NOBODY, &mut Means::scripted(alice_e));
+    let (waiting, first) = Initiator::<Aes256GcmSha256>::start(NOBODY, &mut Means::scripted(alice_e));
     equal("message 1", &first, message_1.payload())?;
     let Some(message_2) = c.get(Part::Message2) else { return unanswered(c, &waiting) };
     let (read, payload_2) = waiting.read_message_2(message_2.payload()).map_err(refused("message 2 is refused"))?;
@@ -57,7 +57,7 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
     let bob = Means { static_secret: bob_s, ephemeral: bob_e };
 
     let (vault, public) = bob.vault();
-    let responder = ResponderNeedsDh::<Aes256Gcm>::read_message_1(public, message_1.payload(), &mut bob.entropy())
+    let responder = ResponderNeedsDh::<Aes256GcmSha256>::read_message_1(public, message_1.payload(), &mut bob.entropy())
         .map_err(refused("message 1 is refused"))?;
     let shared = vault
         .static_dh(&KeyHandle::of(&public.0), &responder.dh_with())
@@ -73,7 +73,7 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
     };
     let alice = Means { static_secret: alice_s, ephemeral: alice_e };
     let (vault, public) = alice.vault();
-    let (waiting, _) = Initiator::<Aes256Gcm>::start(public, &mut alice.entropy());
+    let (waiting, _) = Initiator::<Aes256GcmSha256>::start(public, &mut alice.entropy());
     let (initiator, _) = waiting.read_message_2(message_2.payload()).map_err(refused("message 2 is refused"))?;
     let shared = vault
         .static_dh(&KeyHandle::of(&public.0), &initiator.dh_with())
@@ -86,7 +86,7 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
 }
 
 /// No known party has answered: either nobody has, or somebody whose answer is authentic.
-fn unanswered(c: &Conversation<'_>, waiting: &Initiator<Aes256Gcm>) -> Result<Outcome, String> {
+fn unanswered(c: &Conversation<'_>, waiting: &Initiator<Aes256GcmSha256>) -> Result<Outcome, String> {
     match c.items.iter().find(|item| item.part == Part::Data) {
         None => Ok(Outcome::Part(MISSING)),
         Some(answer) if waiting.read_message_2(answer.tap.payload()).is_ok() => Ok(Outcome::Part(STRANGER)),
@@ -102,7 +102,7 @@ pub(super) fn answers_a_stranger(secrets: &Secrets, message_1: &Tap, answer: &Ta
         let bob = Means { static_secret: *secret, ephemeral };
         let (vault, public) = bob.vault();
         let Ok(responder) =
-            ResponderNeedsDh::<Aes256Gcm>::read_message_1(public, message_1.payload(), &mut bob.entropy())
+            ResponderNeedsDh::<Aes256GcmSha256>::read_message_1(public, message_1.payload(), &mut bob.entropy())
         else {
             return false;
         };

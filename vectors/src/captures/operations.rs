@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use razor::noise::Key;
-use razor::vault::suite::{Aes256Gcm, Suite};
+use razor::vault::suite::{Aes256GcmSha256, Suite};
 use razor::vault::{KeyHandle, PublicKey, SoftwareVault};
 
 use super::format::{Aead, Operation, Recording, Session};
@@ -57,7 +57,7 @@ fn one(operation: &Operation, secrets: &BTreeMap<[u8; 32], [u8; 32]>) -> Option<
             diffie_hellman(secret, peer_public, shared)
         }
         Operation::Hkdf { chaining_key, ikm, outputs } => chaining_key.array().and_then(|salt| {
-            let (first, second) = Aes256Gcm::hkdf(&salt, ikm);
+            let (first, second) = Aes256GcmSha256::hkdf(&salt, ikm);
             equal(
                 "the outputs",
                 &[first, second].concat(),
@@ -72,8 +72,8 @@ fn one(operation: &Operation, secrets: &BTreeMap<[u8; 32], [u8; 32]>) -> Option<
 
 /// A handshake begins with the import of the protocol's name; of other imports nothing is known.
 fn imported(data: &[u8]) -> Option<Check> {
-    let alike = data.iter().zip(&Aes256Gcm::NAME).filter(|(ours, name)| ours == name).count();
-    (alike >= 16).then(|| equal("the protocol's name", &Aes256Gcm::NAME, data))
+    let alike = data.iter().zip(&Aes256GcmSha256::NAME).filter(|(ours, name)| ours == name).count();
+    (alike >= 16).then(|| equal("the protocol's name", &Aes256GcmSha256::NAME, data))
 }
 
 fn diffie_hellman(secret: &[u8; 32], peer: &crate::Hex, shared: &[u8]) -> Check {
@@ -87,16 +87,16 @@ fn both_ways(aead: &Aead) -> Check {
     let (zeros, nonce) = aead.nonce.split_at_checked(4).ok_or("the nonce is too short")?;
     ensure(zeros == [0; 4], || "the nonce does not begin with four zeros".into())?;
     let nonce = u64::from_be_bytes(nonce.try_into().map_err(|_| "the nonce is not 12 bytes long")?);
-    let cipher = Aes256Gcm::cipher(&Key::new(aead.key.array()?));
+    let cipher = Aes256GcmSha256::cipher(&Key::new(aead.key.array()?));
     let (text, tag) = aead.ciphertext_and_tag.split_last_chunk::<16>().ok_or("there is no tag")?;
     let Some(plaintext) = &aead.plaintext else {
-        let refused = Aes256Gcm::open(&cipher, nonce, &aead.aad, &mut text.to_vec(), tag).is_err();
+        let refused = Aes256GcmSha256::open(&cipher, nonce, &aead.aad, &mut text.to_vec(), tag).is_err();
         return ensure(refused, || "production refused what we accept".into());
     };
     let mut ours = plaintext.to_vec();
-    let our_tag = Aes256Gcm::seal(&cipher, nonce, &aead.aad, &mut ours).map_err(|e| e.to_string())?;
+    let our_tag = Aes256GcmSha256::seal(&cipher, nonce, &aead.aad, &mut ours).map_err(|e| e.to_string())?;
     equal("the ciphertext", &[&ours[..], &our_tag].concat(), &aead.ciphertext_and_tag)?;
     let mut ours = text.to_vec();
-    Aes256Gcm::open(&cipher, nonce, &aead.aad, &mut ours, tag).map_err(|e| format!("decrypting: {e}"))?;
+    Aes256GcmSha256::open(&cipher, nonce, &aead.aad, &mut ours, tag).map_err(|e| format!("decrypting: {e}"))?;
     equal("the plaintext", &ours, plaintext)
 }

@@ -11,7 +11,7 @@ use razor::identity::{
 use razor::machine::Machine;
 use razor::node::{Answer, Request};
 use razor::routing::{Address, Message, Route};
-use razor::vault::suite::Aes256Gcm;
+use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{PublicKey, SoftwareVault};
 use razor::wire::cbor::Reader;
 
@@ -109,7 +109,7 @@ pub(super) struct Out {
 /// A running machine.
 pub(super) struct Party {
     encryptor: Address,
-    channel: Channel<Aes256Gcm>,
+    channel: Channel<Aes256GcmSha256>,
     vault: SoftwareVault,
     store: MemoryStore,
     entropy: Script,
@@ -144,7 +144,7 @@ impl Party {
         payload: &Payload,
         now: Timestamp,
         encryptor: Address,
-        channel: impl FnOnce(&mut Env<'_>, Arc<Config>) -> razor::Result<Channel<Aes256Gcm>>,
+        channel: impl FnOnce(&mut Env<'_>, Arc<Config>) -> razor::Result<Channel<Aes256GcmSha256>>,
     ) -> Result<(Self, Out), String> {
         let config = Config::new(&payload.identity, &payload.attestation, &payload.credentials, now)
             .map_err(|e| format!("the recorded attestation is refused: {e}"))?;

@@ -11,7 +11,7 @@ use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
 use crate::identity::{self, Identifier, Presentation, Presented, PresentedCredential, StoreAnswer, StoreRequest};
 use crate::node::{Answer, Request};
-use crate::noise::{Finished, Initiator, InitiatorNeedsDh, Responder, ResponderNeedsDh};
+use crate::noise::{Finished, initiator, responder};
 use crate::routing::{Message, Route};
 use crate::vault::suite::Suite;
 use crate::vault::{self, PublicKey};
@@ -36,13 +36,13 @@ pub(super) struct Handshake<S: Suite> {
 enum Stage<S: Suite> {
     /// Leaving this state; never seen from outside.
     Leaving(State),
-    AwaitMessage2(Initiator<S>),
+    AwaitMessage2(initiator::AwaitsMessage2<S>),
     AwaitKeyForMessage2 {
-        noise: ResponderNeedsDh<S>,
+        noise: responder::NeedsStaticDh<S>,
         remote: Route,
         ticket: Ticket,
     },
-    AwaitMessage3(Responder<S>),
+    AwaitMessage3(responder::AwaitsMessage3<S>),
     LoadPeer {
         side: Side<S>,
         presented: Box<Presented>,
@@ -55,7 +55,7 @@ enum Stage<S: Suite> {
         ticket: Ticket,
     },
     AwaitKeyForMessage3 {
-        noise: Box<InitiatorNeedsDh<S>>,
+        noise: Box<initiator::NeedsStaticDh<S>>,
         peer: Peer,
         ticket: Ticket,
     },
@@ -71,9 +71,9 @@ struct Peer {
 /// What comes after the store, by role.
 enum Side<S: Suite> {
     Initiator {
-        noise: Box<InitiatorNeedsDh<S>>,
+        noise: Box<initiator::NeedsStaticDh<S>>,
         /// To fall back to when this message 2 turns out to be worthless.
-        waiting: Box<Initiator<S>>,
+        waiting: Box<initiator::AwaitsMessage2<S>>,
     },
     Responder(Finished),
 }
@@ -82,7 +82,7 @@ impl<S: Suite> Handshake<S> {
     pub(super) fn initiate(shared: &mut Shared, env: &mut Env<'_>, route: &Route) -> Self {
         //= spec/src/channels.md#chn-2
         //# An initiator MUST send message 1 with an empty payload.
-        let (noise, message_1) = Initiator::start(shared.config.static_key, env.entropy);
+        let (noise, message_1) = initiator::AwaitsMessage2::start(shared.config.static_key, env.entropy);
         shared.transmit_handshake(route.as_ref(), &message_1);
         Self::new(shared, env, Stage::AwaitMessage2(noise))
     }
@@ -91,7 +91,8 @@ impl<S: Suite> Handshake<S> {
         let remote = remote_route(message_1)?;
         //= spec/src/channels.md#chn-3
         //# A responder MUST take any payload in message 1 into the handshake hash, and use it for nothing else.
-        let noise = ResponderNeedsDh::read_message_1(shared.config.static_key, message_1.payload(), env.entropy)?;
+        let (noise, _) =
+            responder::NeedsStaticDh::read_message_1(shared.config.static_key, env.entropy, message_1.payload())?;
         let deadline = env.now + shared.config.timeout.effective();
         let ticket = ask_vault(shared, deadline, noise.dh_with());
         Ok(Self::new(shared, env, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
@@ -170,7 +171,7 @@ impl<S: Suite> Handshake<S> {
         let leaving = Stage::Leaving(self.state());
         match (core::mem::replace(&mut self.stage, leaving), answer) {
             (Stage::AwaitKeyForMessage2 { noise, remote, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
-                let (message_2, noise) = match noise.write_message_2(&secret, &shared.config.presentation) {
+                let (noise, message_2) = match noise.write_message_2(&secret, &shared.config.presentation) {
                     Ok(written) => written,
                     Err(error) => return Ok(Next::Failed(error)),
                 };
@@ -189,7 +190,7 @@ impl<S: Suite> Handshake<S> {
                 Ok(self.admitted(shared, side, peer))
             }
             (Stage::AwaitKeyForMessage3 { noise, peer, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
-                let (message_3, finished) = match noise.write_message_3(&secret, &shared.config.presentation) {
+                let (finished, message_3) = match noise.write_message_3(&secret, &shared.config.presentation) {
                     Ok(written) => written,
                     Err(error) => return Ok(Next::Failed(error)),
                 };
@@ -296,7 +297,7 @@ impl<S: Suite> Handshake<S> {
 fn read_message_2<S: Suite>(
     shared: &Shared,
     env: &Env<'_>,
-    noise: &Initiator<S>,
+    noise: &initiator::AwaitsMessage2<S>,
     message: &Message,
 ) -> Result<(Side<S>, Presented)> {
     let (next, payload) = noise.read_message_2(message.payload())?;

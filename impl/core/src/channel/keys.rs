@@ -11,9 +11,9 @@ use alloc::boxed::Box;
 
 use crate::error::{Error, Result};
 use crate::machine::Snapshot;
-use crate::noise::Key;
 use crate::routing::Message;
 use crate::vault::suite::Suite;
+use crate::vault::{Cipher, Key, RESERVED_NONCE, Tag};
 
 use super::window::Window;
 
@@ -23,10 +23,7 @@ pub const INTERVAL: u64 = 32;
 /// Bytes before the ciphertext.
 const NONCE: usize = 8;
 /// Bytes after the ciphertext.
-const TAG: usize = 16;
-
-/// The nonce that encrypts no message: renewing a key uses it.
-const RESERVED: u64 = u64::MAX;
+const TAG: usize = size_of::<Tag>();
 
 /// The sending direction.
 pub struct Encryptor<S: Suite> {
@@ -60,13 +57,13 @@ impl<S: Suite> Encryptor<S> {
         //= spec/src/channels.md#chn-33
         //# An encryptor MUST renew its key before it encrypts nonce n when n is greater than 0 and a multiple of 32.
         if nonce > 0 && nonce.is_multiple_of(INTERVAL) {
-            self.key = S::rekey(&self.key)?;
-            self.cipher = None;
+            let cipher = self.cipher.take().unwrap_or_else(|| Box::new(S::Cipher::new(&self.key)));
+            self.key = cipher.renewed_key()?;
         }
-        let cipher = self.cipher.get_or_insert_with(|| Box::new(S::cipher(&self.key)));
+        let cipher = self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(&self.key)));
         //= spec/src/channels.md#chn-31
         //# A channel message MUST be the nonce as 8 bytes big endian, the ciphertext, and the 16-byte tag, with empty associated data.
-        let tag = S::seal(cipher, nonce, &[], message.payload_mut())?;
+        let tag = cipher.seal(nonce, &[], message.payload_mut())?;
         message.wrap(&nonce.to_be_bytes(), &tag);
         //= spec/src/channels.md#chn-30
         //# Each direction MUST start at nonce 0 and use every next nonce for the next message.
@@ -129,7 +126,7 @@ impl<S: Suite> Decryptor<S> {
         let (nonce, sealed) = payload.split_first_chunk_mut::<NONCE>().ok_or(too_short)?;
         let (text, tag) = sealed.split_last_chunk_mut::<TAG>().ok_or(too_short)?;
         let nonce = u64::from_be_bytes(*nonce);
-        if nonce == RESERVED {
+        if nonce == RESERVED_NONCE {
             return Err(Error::misbehaved("CHN-34", "a message uses the nonce of key renewal"));
         }
         let fresh = self.window.check(nonce)?;
@@ -137,18 +134,18 @@ impl<S: Suite> Decryptor<S> {
         //= spec/src/channels.md#chn-36
         //# A decryptor MUST keep a key of the next interval only after a message has been authentic under it.
         let candidate = match choice {
-            Choice::Candidate => Some(S::rekey(&self.current)?),
+            Choice::Candidate => Some(S::Cipher::new(&self.current).renewed_key()?),
             _ => None,
         };
         let authentic = match (choice, &candidate) {
-            (Choice::Candidate, Some(key)) => S::open(&S::cipher(key), nonce, &[], text, tag),
+            (Choice::Candidate, Some(key)) => S::Cipher::new(key).open(nonce, &[], text, tag),
             (Choice::Previous, _) => {
                 let key = self.previous.as_ref().ok_or(NO_KEY)?;
-                S::open(&S::cipher(key), nonce, &[], text, tag)
+                S::Cipher::new(key).open(nonce, &[], text, tag)
             }
             _ => {
-                let cipher = self.cipher.get_or_insert_with(|| Box::new(S::cipher(&self.current)));
-                S::open(cipher, nonce, &[], text, tag)
+                let cipher = self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(&self.current)));
+                cipher.open(nonce, &[], text, tag)
             }
         };
         //= spec/src/channels.md#chn-37
@@ -200,10 +197,15 @@ const NO_KEY: Error = Error::misbehaved("CHN-35", "a nonce belongs to an interva
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::suite::Aes256Gcm;
+    use crate::vault::suite::Aes256GcmSha256;
 
-    type Sealer = Encryptor<Aes256Gcm>;
-    type Opener = Decryptor<Aes256Gcm>;
+    type Sealer = Encryptor<Aes256GcmSha256>;
+    type Opener = Decryptor<Aes256GcmSha256>;
+    type Aes = <Aes256GcmSha256 as Suite>::Cipher;
+
+    fn renewed(key: &Key) -> Key {
+        Aes::new(key).renewed_key().unwrap()
+    }
 
     fn key() -> Key {
         Key::new([7; 32])
@@ -256,12 +258,12 @@ mod tests {
         let mut expected = key();
         for nonce in 0..100u64 {
             if [32, 64, 96].contains(&nonce) {
-                expected = Aes256Gcm::rekey(&expected).unwrap();
+                expected = renewed(&expected);
             }
             let message = sealed(&mut sealer, b"text");
             assert_eq!(message.payload()[..8], nonce.to_be_bytes());
             let mut by_hand = b"text".to_vec();
-            let tag = Aes256Gcm::seal(&Aes256Gcm::cipher(&expected), nonce, &[], &mut by_hand).unwrap();
+            let tag = Aes::new(&expected).seal(nonce, &[], &mut by_hand).unwrap();
             assert_eq!(message.payload()[8..], [&by_hand[..], &tag].concat(), "nonce {nonce}");
         }
     }
@@ -271,7 +273,7 @@ mod tests {
         let key = |text| Key::new(hex::decode(text).unwrap().try_into().unwrap());
         let first = key("831124fa3e1606b97f5cda4d81c3aa04c7c0151666f05f49a09cd0faf63a05d8");
         let second = key("4699ba00b29842a236c781ce67c044de2bc43eaaaf35f6bfa4353581ada3d044");
-        assert_eq!(Aes256Gcm::rekey(&first).unwrap().as_bytes(), second.as_bytes());
+        assert_eq!(renewed(&first).as_bytes(), second.as_bytes());
     }
 
     /// The published choices for an interval, with our interval of 32: before any renewal and after five.
@@ -287,7 +289,7 @@ mod tests {
             (31, Some(Choice::Current)),
             (32, Some(Choice::Candidate)),
             (64, None),
-            (RESERVED, None),
+            (RESERVED_NONCE, None),
         ] {
             assert_eq!(fresh.choose(nonce).ok(), expected, "nonce {nonce}");
         }
@@ -300,7 +302,7 @@ mod tests {
             (191, Some(Choice::Current)),
             (192, Some(Choice::Candidate)),
             (224, None),
-            (RESERVED, None),
+            (RESERVED_NONCE, None),
         ] {
             assert_eq!(later.choose(nonce).ok(), expected, "nonce {nonce}");
         }
@@ -367,7 +369,7 @@ mod tests {
         let mut expected = (key(), None);
         for nonce in 0..100u64 {
             if nonce > 0 && nonce % 32 == 0 {
-                let renewed = Aes256Gcm::rekey(&expected.0).unwrap();
+                let renewed = renewed(&expected.0);
                 expected = (renewed, Some(expected.0));
             }
             open(&mut opener, &sealed(&mut sealer, b"")).unwrap();
@@ -388,7 +390,7 @@ mod tests {
         assert_eq!(sealer.seal(&mut message).unwrap_err().requirement(), "CHN-34");
         assert_eq!(message.payload(), b"one too many");
         let mut text = vec![];
-        let tag = Aes256Gcm::seal(&Aes256Gcm::cipher(&key()), u64::MAX, &[], &mut text).unwrap();
+        let tag = Aes::new(&key()).seal(u64::MAX, &[], &mut text).unwrap();
         let mut genuine = Message::raw([&[0xff; 8][..], &tag].concat(), 0);
         assert_eq!(opener.open(&mut genuine).unwrap_err().requirement(), "CHN-34");
     }

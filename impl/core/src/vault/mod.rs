@@ -1,11 +1,27 @@
 //! Keys and what is done with them. Spec: "Vaults and suites".
+//!
+//! **Long-term keys** stay in a vault and are used by handle: a machine asks with a [`Request`] and the
+//! [`Answer`] comes when it comes. **Session secrets** ([`Key`], [`SecretKey`], [`SharedSecret`]) are
+//! values that the machine owns, and that wipe themselves.
+//!
+//! A [`suite::Suite`] names the primitives of a channel: its hash, its cipher, its key agreement.
 
+mod cipher;
+mod hash;
+mod key;
+#[cfg(feature = "null-vault")]
+pub mod null;
 mod signing;
 mod software;
 pub mod suite;
+mod x25519;
 
+pub use cipher::{Cipher, RESERVED_NONCE, Tag};
+pub use hash::Hash;
+pub use key::Key;
 pub use signing::sha256;
 pub use software::{SigningKind, SoftwareVault};
+pub use x25519::{Agreement, SecretKey, X25519};
 
 use core::fmt;
 

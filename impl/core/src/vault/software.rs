@@ -3,11 +3,14 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::fmt;
+use core::marker::PhantomData;
 
 use p256::ecdsa::signature::Signer;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::{Answer, KeyHandle, PublicKey, Request, SharedSecret, Signature, VerifyingKey};
+use super::{
+    Agreement, Answer, KeyHandle, PublicKey, Request, SecretKey, SharedSecret, Signature, VerifyingKey, X25519,
+};
 use crate::env::{Entropy, Purpose};
 use crate::error::{Error, Result};
 
@@ -24,7 +27,7 @@ pub enum SigningKind {
 enum Secret {
     Ed25519(Box<ed25519_dalek::SigningKey>),
     P256(Box<p256::ecdsa::SigningKey>),
-    X25519(Box<x25519_dalek::StaticSecret>),
+    X25519(SecretKey),
 }
 
 //= spec/src/vaults.md#vlt-29
@@ -33,20 +36,30 @@ const _: () = {
     const fn wiped_on_drop<T: ZeroizeOnDrop>() {}
     wiped_on_drop::<ed25519_dalek::SigningKey>();
     wiped_on_drop::<p256::ecdsa::SigningKey>();
-    wiped_on_drop::<x25519_dalek::StaticSecret>();
+    wiped_on_drop::<SecretKey>();
 };
 
 /// Signing keys and static X25519 keys, by handle. Secrets go in or are made here, and never come out.
 ///
 /// It answers every [`Request`] at once; give its answers back to the machine that asked.
-pub struct SoftwareVault {
+///
+/// `A` is how static keys agree; anything but X25519 is for fuzzing and simulation.
+pub struct SoftwareVault<A = X25519> {
     keys: BTreeMap<KeyHandle, Secret>,
+    agreement: PhantomData<fn() -> A>,
 }
 
 impl SoftwareVault {
     /// An empty vault.
     pub fn new() -> Self {
-        Self { keys: BTreeMap::new() }
+        Self::with_agreement()
+    }
+}
+
+impl<A: Agreement> SoftwareVault<A> {
+    /// An empty vault whose static keys agree as `A` says.
+    pub fn with_agreement() -> Self {
+        Self { keys: BTreeMap::new(), agreement: PhantomData }
     }
 
     /// Makes a signing key.
@@ -90,14 +103,16 @@ impl SoftwareVault {
 
     /// Makes a static X25519 key.
     pub fn generate_static_key(&mut self, entropy: &mut dyn Entropy) -> PublicKey {
-        let secret = Zeroizing::new(entropy.array(Purpose::LongTermKey));
-        self.import_static_key(&secret)
+        self.keep_static_key(SecretKey::generate(Purpose::LongTermKey, entropy))
     }
 
     /// Takes a static X25519 key. Any 32 bytes are one.
     pub fn import_static_key(&mut self, secret: &[u8; 32]) -> PublicKey {
-        let secret = Box::new(x25519_dalek::StaticSecret::from(*secret));
-        let public = PublicKey(x25519_dalek::PublicKey::from(&*secret).to_bytes());
+        self.keep_static_key(SecretKey::new(*secret))
+    }
+
+    fn keep_static_key(&mut self, secret: SecretKey) -> PublicKey {
+        let public = A::public_key(&secret);
         self.keys.insert(KeyHandle::of(&public.0), Secret::X25519(secret));
         public
     }
@@ -150,13 +165,13 @@ impl SoftwareVault {
     pub fn static_dh(&self, handle: &KeyHandle, peer: &PublicKey) -> Result<SharedSecret> {
         match self.keys.get(handle) {
             Some(Secret::X25519(key)) => {
-                let shared = key.diffie_hellman(&x25519_dalek::PublicKey::from(peer.0));
+                let shared = A::agree(key, peer);
                 //= spec/src/vaults.md#vlt-32
                 //# A vault MUST refuse a static Diffie-Hellman whose result is all zeros.
-                if !shared.was_contributory() {
+                if shared.is_zero() {
                     return Err(Error::misbehaved("VLT-32", "a Diffie-Hellman with a point of small order"));
                 }
-                Ok(SharedSecret(*shared.as_bytes()))
+                Ok(shared)
             }
             Some(_) => Err(Error::misuse("VLT-31", "a signing key cannot do Diffie-Hellman")),
             None => Err(UNKNOWN_KEY),
@@ -181,7 +196,7 @@ impl Default for SoftwareVault {
     }
 }
 
-impl fmt::Debug for SoftwareVault {
+impl<A> fmt::Debug for SoftwareVault<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         //= spec/src/vaults.md#vlt-33
         //# A vault MUST NOT print a secret, not even in a debug form.

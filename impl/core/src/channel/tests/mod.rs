@@ -14,14 +14,15 @@ use crate::error::{Error, Result};
 use crate::identity::{Identifier, Identity, MemoryStore, PresentedCredential, PurposeKeyAttestation, StoreAnswer};
 use crate::machine::{Machine, Refused, Snapshot};
 use crate::node::{Answer, Request};
+use crate::noise::{initiator, responder};
 use crate::routing::{Address, Message, Route};
-use crate::vault::suite::Aes256Gcm;
+use crate::vault::suite::Aes256GcmSha256;
 use crate::vault::{PublicKey, SigningKind, SoftwareVault};
 use crate::wire::cbor::{Encoder, Reader};
 
 const NOW: Timestamp = Timestamp(1_750_000_000);
 
-type Machine1 = Channel<Aes256Gcm>;
+type Machine1 = Channel<Aes256GcmSha256>;
 
 /// An identity with its keys.
 struct Person {
@@ -267,13 +268,13 @@ fn the_initiator_encrypts_with_the_second_key_of_the_split() {
     let (mut va, mut vb) = (SoftwareVault::new(), SoftwareVault::new());
     let (sa, sb) = (va.import_static_key(&a), vb.import_static_key(&b));
     let (mut ea, mut eb) = (Seeded::from_u64(3), Seeded::from_u64(4));
-    let (initiator, m1) = crate::noise::Initiator::<Aes256Gcm>::start(sa, &mut ea);
-    let needs = crate::noise::ResponderNeedsDh::<Aes256Gcm>::read_message_1(sb, &m1, &mut eb).unwrap();
+    let (initiator, m1) = initiator::AwaitsMessage2::<Aes256GcmSha256>::start(sa, &mut ea);
+    let (needs, _) = responder::NeedsStaticDh::<Aes256GcmSha256>::read_message_1(sb, &mut eb, &m1).unwrap();
     let shared = vb.static_dh(&crate::vault::KeyHandle::of(&sb.0), &needs.dh_with()).unwrap();
-    let (m2, responder) = needs.write_message_2(&shared, &[]).unwrap();
+    let (responder, m2) = needs.write_message_2(&shared, &[]).unwrap();
     let (needs, _) = initiator.read_message_2(&m2).unwrap();
     let shared = va.static_dh(&crate::vault::KeyHandle::of(&sa.0), &needs.dh_with()).unwrap();
-    let (m3, alice) = needs.write_message_3(&shared, &[]).unwrap();
+    let (alice, m3) = needs.write_message_3(&shared, &[]).unwrap();
     let (bob, _) = responder.read_message_3(&m3).unwrap();
     assert_eq!(alice.send.as_bytes(), bob.receive.as_bytes());
     assert_eq!(alice.receive.as_bytes(), bob.send.as_bytes());
