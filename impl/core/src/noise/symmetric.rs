@@ -92,8 +92,6 @@ impl<S: Suite, P: Profile<S>, T: Trace> Transcript<S, P, T> {
         }
         //= spec/src/noise.md#noi-5
         //# A Diffie-Hellman token MUST replace `ck` and `k` by the first and the second output of HKDF with salt `ck` and the shared secret as input, and set `n` to 0.
-        //= spec/src/erasure.md#era-3
-        //# A party MUST overwrite `ck` and `k` with zeros when they are replaced, and the shared secret when it is mixed in.
         let (ck, k) = S::Hash::hkdf(&self.ck, &shared.0);
         self.ck = ck;
         Ok(k)

@@ -51,6 +51,8 @@ impl<S: Suite> CipherState<S> {
     pub fn decrypt(&mut self, data: &[u8], message: &[u8]) -> Result<Vec<u8>> {
         let next = self.next()?;
         bounded(message.len())?;
+        //= spec/src/noise.md#noi-18
+        //# Under the profile `noise` a party MUST refuse a transport message that is shorter than a tag.
         let (text, tag) = message
             .split_last_chunk::<16>()
             .ok_or(Error::malformed("NOI-18", "a transport message is shorter than a tag"))?;
@@ -79,7 +81,7 @@ impl<S: Suite> CipherState<S> {
 
     fn next(&self) -> Result<u64> {
         //= spec/src/noise.md#noi-17
-        //# No message MUST ever be encrypted or accepted with the nonce 2^64 - 1.
+        //# A party MUST NOT encrypt or accept a transport message with the nonce 2^64 - 1.
         if self.n == RESERVED_NONCE {
             return Err(Error::limit("NOI-17", "all nonces are used"));
         }

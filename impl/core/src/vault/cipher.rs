@@ -13,6 +13,12 @@ use crate::error::{Error, Result};
 /// What authenticates a ciphertext.
 pub type Tag = [u8; 16];
 
+/// The longest text that is encrypted at once, in bytes: nothing longer fits into a frame. What one nonce allows is far
+/// more with each of the ciphers.
+pub const MAX_TEXT: usize = 16 * 1024 * 1024;
+
+const TOO_LONG: Error = Error::limit("VLT-9", "a text is too long to be encrypted");
+
 /// The nonce that encrypts no message: [`Cipher::renewed_key`] uses it.
 pub const RESERVED_NONCE: u64 = u64::MAX;
 
@@ -24,7 +30,7 @@ pub trait Cipher: ZeroizeOnDrop + Send + Sync + 'static {
     /// Encrypts `text` in place and returns its tag, which covers `data` too.
     ///
     /// # Errors
-    /// `VLT-9` when the text is longer than the cipher allows; it is untouched then.
+    /// `VLT-9` when the text is longer than [`MAX_TEXT`]; it is untouched then.
     fn seal(&self, nonce: u64, data: &[u8], text: &mut [u8]) -> Result<Tag>;
 
     /// Decrypts `text` in place, if `tag` is that of `text` and `data`.
@@ -112,21 +118,25 @@ where
 
     fn seal(&self, number: u64, data: &[u8], text: &mut [u8]) -> Result<Tag> {
         //= spec/src/vaults.md#vlt-9
-        //# An implementation MUST refuse to encrypt a text that is longer than the cipher allows for one nonce.
+        //# An implementation MUST refuse to encrypt a text of more than 16 MiB.
+        if text.len() > MAX_TEXT {
+            return Err(TOO_LONG);
+        }
         let tag = self.aead.encrypt_inout_detached(&nonce::<N>(number).into(), data, text.into());
-        tag.map(Into::into).map_err(|_| Error::limit("VLT-9", "a text is too long to be encrypted"))
+        tag.map(Into::into).map_err(|_| TOO_LONG)
     }
 
     fn open(&self, number: u64, data: &[u8], text: &mut [u8], tag: &Tag) -> Result<()> {
         //= spec/src/vaults.md#vlt-8
         //# A cipher MUST NOT give out plaintext when the tag is wrong.
-        //= spec/src/erasure.md#era-8
+        //= spec/src/erasure.md#era-2
         //# Tags, keys and shared secrets MUST be compared in constant time.
         let opened = self.aead.decrypt_inout_detached(&nonce::<N>(number).into(), data, text.into(), &(*tag).into());
         opened.map_err(|_| Error::misbehaved("VLT-8", "a tag is wrong"))
     }
 }
 
+// The AEAD wipes its expanded key; nothing else in here is secret.
 impl<A: ZeroizeOnDrop, N> ZeroizeOnDrop for Aead<A, N> {}
 
 impl<A, N> fmt::Debug for Aead<A, N> {

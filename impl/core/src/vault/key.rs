@@ -7,6 +7,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// A symmetric secret of 32 bytes: the key of a cipher, or a chaining key.
 ///
 /// It belongs to the machine that uses it, is wiped when it is dropped, and is never printed.
+//= spec/src/erasure.md#era-1
+//# A session secret MUST be overwritten with zeros when it is dropped: ephemeral keys, shared secrets, chaining keys, handshake keys, transport keys and the expanded keys of ciphers.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Key([u8; 32]);
 

@@ -16,7 +16,7 @@ mod software;
 pub mod suite;
 mod x25519;
 
-pub use cipher::{Cipher, RESERVED_NONCE, Tag};
+pub use cipher::{Cipher, MAX_TEXT, RESERVED_NONCE, Tag};
 pub use hash::Hash;
 pub use key::Key;
 pub use signing::sha256;

@@ -88,7 +88,7 @@ impl Agreement for X25519 {
 impl SharedSecret {
     /// Whether it is all zeros: then the other key is of small order, and everyone knows it.
     pub fn is_zero(&self) -> bool {
-        //= spec/src/erasure.md#era-8
+        //= spec/src/erasure.md#era-2
         //# Tags, keys and shared secrets MUST be compared in constant time.
         self.0.ct_eq(&[0; 32]).into()
     }

@@ -166,7 +166,7 @@ fn a_listeners_address_is_its_own() {
     net.listen(1, Places::DEFAULT);
     let config = std::sync::Arc::new(net.parties[1].config.clone());
     let again = net.with(1, |node, env| {
-        razor::channel::listen::<razor::vault::suite::Aes256Gcm>(node, env, config, Default::default())
+        razor::channel::listen::<razor::vault::suite::Aes256GcmSha256>(node, env, config, Default::default())
     });
     assert_eq!(again.unwrap_err().requirement(), "NOD-13");
 }

@@ -17,7 +17,7 @@ use razor::node::{
     Output, Request, RequestId, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route, RouteRef};
-use razor::vault::suite::Aes256Gcm;
+use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{SigningKind, SoftwareVault};
 
 /// The wall-clock time in all tests.
@@ -295,7 +295,7 @@ impl Network {
     pub fn listen(&mut self, node: usize, places: Places) -> FlowControlId {
         let config = Arc::new(self.parties[node].config.clone());
         let listening = Listening { places, reached_through: self.connection_ids(node), ..Listening::default() };
-        let id = self.with(node, |node, env| channel::listen::<Aes256Gcm>(node, env, config, listening)).unwrap();
+        let id = self.with(node, |node, env| channel::listen::<Aes256GcmSha256>(node, env, config, listening)).unwrap();
         self.start(node, "echo", Echoer, &[id]);
         self.inbox(node, "sink", &[id]);
         id
@@ -304,7 +304,7 @@ impl Network {
     /// Begins a channel; nothing flies yet.
     pub fn create(&mut self, node: usize, route: &Route) -> Addresses {
         let config = Arc::new(self.parties[node].config.clone());
-        self.with(node, |node, env| channel::create::<Aes256Gcm>(node, env, config, route)).unwrap()
+        self.with(node, |node, env| channel::create::<Aes256GcmSha256>(node, env, config, route)).unwrap()
     }
 
     /// Opens a channel and an inbox for what comes back through it.

@@ -130,7 +130,7 @@ fn initiator(person: &Person, seed: u64) -> Host {
 }
 
 fn listener(person: &Person, places: Places) -> Host {
-    let listener = Listener::<Aes256Gcm>::new(Arc::new(person.config()), places, SPAWNER, vec![THROUGH, SPAWNER]);
+    let listener = Listener::<Aes256GcmSha256>::new(Arc::new(person.config()), places, SPAWNER, vec![THROUGH, SPAWNER]);
     let spec = node::Spec {
         mailboxes: vec![node::Mailbox::open(Address::local(LISTENER))],
         flow: Flow::default(),

@@ -96,7 +96,7 @@ fn a_renewed_key_is_what_others_computed() {
 
     // The other suites by their definition.
     let zeros = [0; 32];
-    let old = super::suites::key();
+    let old = self::key();
     for (renewed, encrypted) in [
         (Aes128::new(&old).renewed_key(), sealed::<Aes128>(&old, RESERVED_NONCE, &[], &zeros)),
         (ChaCha::new(&old).renewed_key(), sealed::<ChaCha>(&old, RESERVED_NONCE, &[], &zeros)),
@@ -136,6 +136,21 @@ fn a_wrong_tag_nonce_key_or_data_opens_nothing_and_shows_nothing() {
     check::<Aes256>();
     check::<Aes128>();
     check::<ChaCha>();
+}
+
+//= spec/src/vaults.md#vlt-9
+//= type=test
+//# An implementation MUST refuse to encrypt a text of more than 16 MiB.
+#[test]
+fn a_text_of_16_mib_is_encrypted_and_a_longer_one_left_alone() {
+    let cipher = ChaCha::new(&key());
+    let mut text = alloc::vec![1; MAX_TEXT + 1];
+    refused(cipher.seal(0, &[], &mut text), Blame::Limit, "VLT-9");
+    assert!(text.iter().all(|byte| *byte == 1));
+    text.pop();
+    let tag = cipher.seal(0, &[], &mut text).unwrap();
+    cipher.open(0, &[], &mut text, &tag).unwrap();
+    assert!(text.iter().all(|byte| *byte == 1));
 }
 
 /// HMAC of RFC 2104 with a block of 64 bytes, straight from its definition.
@@ -238,7 +253,7 @@ fn the_strict_check_refuses_other_forms_of_a_key_and_points_of_small_order() {
     }
 }
 
-//= spec/src/erasure.md#era-8
+//= spec/src/erasure.md#era-2
 //= type=test
 //# Tags, keys and shared secrets MUST be compared in constant time.
 #[test]

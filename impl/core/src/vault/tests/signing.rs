@@ -1,20 +1,11 @@
 //! Signing keys, static keys, and signatures that should not verify.
 
-use super::*;
+use super::super::*;
+use super::{bytes, refused};
 use crate::env::Seeded;
-use crate::error::{Blame, Result};
+use crate::error::Blame;
 
 const HASH: [u8; 32] = [7; 32];
-
-#[track_caller]
-fn refused<T: fmt::Debug>(result: Result<T>, blame: Blame, id: &str) {
-    let error = result.unwrap_err();
-    assert_eq!((error.blame(), error.requirement()), (blame, id), "{error}");
-}
-
-fn bytes<const N: usize>(hex: &str) -> [u8; N] {
-    hex::decode(hex).unwrap().try_into().unwrap()
-}
 
 fn signed(kind: SigningKind) -> (VerifyingKey, Signature) {
     let mut vault = SoftwareVault::new();
