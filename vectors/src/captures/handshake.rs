@@ -1,7 +1,9 @@
 //! Recorded handshakes in Noise alone, both sides: every message equal byte for byte. This gives the payloads
 //! and the keys that the channel is replayed with.
 
-use razor::noise::{Finished, Initiator, ResponderNeedsDh};
+use razor::noise::Finished;
+use razor::noise::initiator::AwaitsMessage2;
+use razor::noise::responder::NeedsStaticDh;
 use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{KeyHandle, PublicKey};
 
@@ -48,7 +50,7 @@ fn ephemeral(secrets: &Secrets, tap: &Tap) -> Option<[u8; 32]> {
 pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, String> {
     let message_1 = c.get(Part::Message1).ok_or("it has no message 1")?;
     let alice_e = ephemeral(secrets, message_1).ok_or("the initiator's ephemeral key is not recorded")?;
-    let (waiting, first) = Initiator::<Aes256GcmSha256>::start(NOBODY, &mut Means::scripted(alice_e));
+    let (waiting, first) = AwaitsMessage2::<Aes256GcmSha256>::start(NOBODY, &mut Means::scripted(alice_e));
     equal("message 1", &first, message_1.payload())?;
     let Some(message_2) = c.get(Part::Message2) else { return unanswered(c, &waiting) };
     let (read, payload_2) = waiting.read_message_2(message_2.payload()).map_err(refused("message 2 is refused"))?;
@@ -57,12 +59,13 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
     let bob = Means { static_secret: bob_s, ephemeral: bob_e };
 
     let (vault, public) = bob.vault();
-    let responder = ResponderNeedsDh::<Aes256GcmSha256>::read_message_1(public, message_1.payload(), &mut bob.entropy())
-        .map_err(refused("message 1 is refused"))?;
+    let (responder, _) =
+        NeedsStaticDh::<Aes256GcmSha256>::read_message_1(public, &mut bob.entropy(), message_1.payload())
+            .map_err(refused("message 1 is refused"))?;
     let shared = vault
         .static_dh(&KeyHandle::of(&public.0), &responder.dh_with())
         .map_err(refused("the responder's static key"))?;
-    let (second, responder) = responder.write_message_2(&shared, &payload_2).map_err(refused("message 2"))?;
+    let (responder, second) = responder.write_message_2(&shared, &payload_2).map_err(refused("message 2"))?;
     equal("message 2", &second, message_2.payload())?;
     let Some(message_3) = c.get(Part::Message3) else { return Ok(Outcome::Part(MISSING)) };
     let (responder, payload_3) =
@@ -73,12 +76,12 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
     };
     let alice = Means { static_secret: alice_s, ephemeral: alice_e };
     let (vault, public) = alice.vault();
-    let (waiting, _) = Initiator::<Aes256GcmSha256>::start(public, &mut alice.entropy());
+    let (waiting, _) = AwaitsMessage2::<Aes256GcmSha256>::start(public, &mut alice.entropy());
     let (initiator, _) = waiting.read_message_2(message_2.payload()).map_err(refused("message 2 is refused"))?;
     let shared = vault
         .static_dh(&KeyHandle::of(&public.0), &initiator.dh_with())
         .map_err(refused("the initiator's static key"))?;
-    let (third, initiator) = initiator.write_message_3(&shared, &payload_3).map_err(refused("message 3"))?;
+    let (initiator, third) = initiator.write_message_3(&shared, &payload_3).map_err(refused("message 3"))?;
     equal("message 3", &third, message_3.payload())?;
     equal("the initiator's sending key", initiator.send.as_bytes(), responder.receive.as_bytes())?;
     equal("the responder's sending key", responder.send.as_bytes(), initiator.receive.as_bytes())?;
@@ -86,7 +89,7 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
 }
 
 /// No known party has answered: either nobody has, or somebody whose answer is authentic.
-fn unanswered(c: &Conversation<'_>, waiting: &Initiator<Aes256GcmSha256>) -> Result<Outcome, String> {
+fn unanswered(c: &Conversation<'_>, waiting: &AwaitsMessage2<Aes256GcmSha256>) -> Result<Outcome, String> {
     match c.items.iter().find(|item| item.part == Part::Data) {
         None => Ok(Outcome::Part(MISSING)),
         Some(answer) if waiting.read_message_2(answer.tap.payload()).is_ok() => Ok(Outcome::Part(STRANGER)),
@@ -101,13 +104,13 @@ pub(super) fn answers_a_stranger(secrets: &Secrets, message_1: &Tap, answer: &Ta
     secrets.statics().values().any(|secret| {
         let bob = Means { static_secret: *secret, ephemeral };
         let (vault, public) = bob.vault();
-        let Ok(responder) =
-            ResponderNeedsDh::<Aes256GcmSha256>::read_message_1(public, message_1.payload(), &mut bob.entropy())
+        let Ok((responder, _)) =
+            NeedsStaticDh::<Aes256GcmSha256>::read_message_1(public, &mut bob.entropy(), message_1.payload())
         else {
             return false;
         };
         let shared = vault.static_dh(&KeyHandle::of(&public.0), &responder.dh_with());
         let written = shared.and_then(|shared| responder.write_message_2(&shared, &[]));
-        written.is_ok_and(|(ours, _)| ours.get(..80) == answer.payload().get(..80))
+        written.is_ok_and(|(_, ours)| ours.get(..80) == answer.payload().get(..80))
     })
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use razor::channel::{PaddingLimit, Plaintext, decode};
-use razor::noise::Key;
 use razor::routing::{Address, Limits, Message};
 use razor::vault::suite::{Aes256GcmSha256, Suite};
+use razor::vault::{Cipher, Key};
 
 use super::conversation::{Item, Part, Side, Tap};
 use crate::report::Tally;
@@ -55,10 +55,10 @@ impl<'t> Direction<'t> {
             };
         }
         let key = self.key(nonce / INTERVAL)?;
-        let cipher = Aes256GcmSha256::cipher(key);
+        let cipher = <Aes256GcmSha256 as Suite>::Cipher::new(key);
         let (text, tag) = tap.payload().get(8..).and_then(<[u8]>::split_last_chunk).ok_or("there is no tag")?;
         let mut text = text.to_vec();
-        Aes256GcmSha256::open(&cipher, nonce, &[], &mut text, tag).map_err(|e| format!("it is not authentic: {e}"))?;
+        cipher.open(nonce, &[], &mut text, tag).map_err(|e| format!("it is not authentic: {e}"))?;
         let mut message = Message::raw(text, 0);
         let refused = |e: razor::Error| format!("what it says is refused: {e}");
         let said = match decode(&mut message, &Limits::DEFAULT, PaddingLimit::DEFAULT).map_err(refused)? {
@@ -80,7 +80,7 @@ impl<'t> Direction<'t> {
         }
         while self.keys.len() as u64 <= interval {
             let last = self.keys.last().ok_or("there is no key")?;
-            self.keys.push(Aes256GcmSha256::rekey(last).map_err(|e| e.to_string())?);
+            self.keys.push(<Aes256GcmSha256 as Suite>::Cipher::new(last).renewed_key().map_err(|e| e.to_string())?);
         }
         self.keys.get(interval as usize).ok_or_else(|| "there is no key".into())
     }

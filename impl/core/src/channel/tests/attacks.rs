@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::{AttestationDraft, PurposeKey};
-use crate::noise::Key;
+use crate::vault::Key;
 
 /// A liar opens a channel to Bob; the requirement that Bob names when he ends it.
 fn bob_meets(mut liar: Side) -> &'static str {
