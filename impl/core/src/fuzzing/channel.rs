@@ -15,9 +15,9 @@ use crate::env::{Env, Instant, Seeded, Timestamp};
 use crate::identity::{Identifier, Identity, MemoryStore};
 use crate::machine::{Machine, Snapshot};
 use crate::node::{Answer, Request};
-use crate::noise::Key;
 use crate::routing::{Address, Limits, Message, Route};
-use crate::vault::suite::Aes256Gcm;
+use crate::vault::Key;
+use crate::vault::suite::Aes256GcmSha256;
 use crate::vault::{SigningKind, SoftwareVault};
 
 const NOW: Timestamp = Timestamp(1_750_000_000);
@@ -75,7 +75,7 @@ fn addresses(who: usize) -> Addresses {
 
 /// One side of a channel with its vault, its store, and what came out of it.
 struct Side {
-    channel: Channel<Aes256Gcm>,
+    channel: Channel<Aes256GcmSha256>,
     who: usize,
     store: MemoryStore,
     entropy: Seeded,
@@ -86,7 +86,10 @@ struct Side {
 }
 
 impl Side {
-    fn new(who: usize, make: impl FnOnce(&mut Env<'_>, Arc<Config>) -> Option<Channel<Aes256Gcm>>) -> Option<Self> {
+    fn new(
+        who: usize,
+        make: impl FnOnce(&mut Env<'_>, Arc<Config>) -> Option<Channel<Aes256GcmSha256>>,
+    ) -> Option<Self> {
         let mut entropy = Seeded::from_u64(who as u64 + 100);
         let channel = make(&mut Env::new(Instant::ZERO, NOW, &mut entropy), people()[who].config.clone())?;
         let mut side = Self {
