@@ -10,7 +10,7 @@ use razor::identity::{Identity, MemoryStore, PresentedCredential, PurposeKeyAtte
 use razor::machine::Machine;
 use razor::node::{Answer, Request};
 use razor::routing::{Address, Message, Route, Tail};
-use razor::vault::suite::Aes256Gcm;
+use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{PublicKey, SigningKind, SoftwareVault};
 use serde_json::{Value, json};
 
@@ -109,7 +109,7 @@ impl Party {
 struct Peer {
     /// Whose it is.
     party: usize,
-    machine: Channel<Aes256Gcm>,
+    machine: Channel<Aes256GcmSha256>,
     store: MemoryStore,
 }
 
