@@ -40,8 +40,10 @@ pub struct Row {
     pub checked: usize,
     /// The cases that do not hold.
     pub failed: Vec<Failure>,
-    /// Cases that are not checked, by reason. Nothing is ever skipped without one.
-    pub not_yet: Vec<NotYet>,
+    /// Cases that are not checked because a part of the protocol is still to come, by reason.
+    pub not_yet: Vec<Unchecked>,
+    /// Cases that are not checked because the protocol has nothing of the kind, by reason.
+    pub outside: Vec<Unchecked>,
 }
 
 impl Row {
@@ -53,12 +55,24 @@ impl Row {
     /// A row for data that cannot even be read.
     pub(crate) fn broken(source: &str, group: &str, sentence: String) -> Self {
         let failure = Failure { case: "the file".into(), sentence };
-        Self { source: source.into(), group: group.into(), checked: 1, failed: vec![failure], not_yet: vec![] }
+        Self {
+            source: source.into(),
+            group: group.into(),
+            checked: 1,
+            failed: vec![failure],
+            not_yet: vec![],
+            outside: vec![],
+        }
     }
 
-    /// How many cases are not checked.
+    /// How many cases wait for a part of the protocol.
     pub fn not_yet_count(&self) -> usize {
-        self.not_yet.iter().map(|n| n.count).sum()
+        self.not_yet.iter().map(|unchecked| unchecked.count).sum()
+    }
+
+    /// How many cases are of a kind that the protocol does not have.
+    pub fn outside_count(&self) -> usize {
+        self.outside.iter().map(|unchecked| unchecked.count).sum()
     }
 }
 
@@ -77,12 +91,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Cases that are not checked, and why.
+/// Cases that are not checked, and why. Nothing is ever skipped without a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotYet {
-    /// What is missing.
+pub struct Unchecked {
+    /// Why.
     pub reason: String,
-    /// How many cases wait for it.
+    /// How many cases.
     pub count: usize,
 }
 
@@ -93,6 +107,7 @@ pub(crate) type Check = Result<(), String>;
 pub(crate) struct Tally<'a> {
     row: Row,
     waiting: BTreeMap<String, usize>,
+    outside: BTreeMap<String, usize>,
     total: usize,
     progress: &'a mut dyn FnMut(Progress),
 }
@@ -100,8 +115,15 @@ pub(crate) struct Tally<'a> {
 impl<'a> Tally<'a> {
     /// A group of about `total` cases.
     pub(crate) fn new(source: &str, group: &str, total: usize, progress: &'a mut dyn FnMut(Progress)) -> Self {
-        let row = Row { source: source.into(), group: group.into(), checked: 0, failed: vec![], not_yet: vec![] };
-        Self { row, waiting: BTreeMap::new(), total, progress }
+        let row = Row {
+            source: source.into(),
+            group: group.into(),
+            checked: 0,
+            failed: vec![],
+            not_yet: vec![],
+            outside: vec![],
+        };
+        Self { row, waiting: BTreeMap::new(), outside: BTreeMap::new(), total, progress }
     }
 
     /// Records the check of one case.
@@ -113,20 +135,29 @@ impl<'a> Tally<'a> {
         self.tick();
     }
 
-    /// Records a case that is not checked.
+    /// Records a case that waits for a part of the protocol.
     pub(crate) fn not_yet(&mut self, reason: impl fmt::Display) {
         *self.waiting.entry(reason.to_string()).or_default() += 1;
         self.tick();
     }
 
+    /// Records a case of a kind that the protocol does not have.
+    pub(crate) fn outside(&mut self, reason: impl fmt::Display) {
+        *self.outside.entry(reason.to_string()).or_default() += 1;
+        self.tick();
+    }
+
     fn tick(&mut self) {
-        let done = self.row.checked + self.waiting.values().sum::<usize>();
+        let done = self.row.checked + self.waiting.values().chain(self.outside.values()).sum::<usize>();
         (self.progress)(Progress { done, total: self.total.max(done) });
     }
 
     /// The row.
     pub(crate) fn finish(mut self) -> Row {
-        self.row.not_yet = self.waiting.into_iter().map(|(reason, count)| NotYet { reason, count }).collect();
+        let list =
+            |cases: BTreeMap<String, usize>| cases.into_iter().map(|(reason, count)| Unchecked { reason, count });
+        self.row.not_yet = list(self.waiting).collect();
+        self.row.outside = list(self.outside).collect();
         self.row
     }
 }

@@ -52,6 +52,12 @@ pub fn sections() -> &'static [Section] {
             check: wycheproof::ecdsa_p256,
         },
         Section {
+            source: "wycheproof",
+            name: "hkdf-sha256",
+            about: "key derivation as Noise does it",
+            check: wycheproof::hkdf_sha256,
+        },
+        Section {
             source: "ockam",
             name: "published",
             about: "what production's projects publish, and what was derived from them",

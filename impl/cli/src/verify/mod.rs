@@ -21,8 +21,9 @@ use task::Task;
 /// Verify the protocol stack against vectors, recordings, other implementations and hostile worlds
 ///
 /// Exits with 0 only if everything that was checked holds. With --json the answer is one object: version, holds,
-/// seconds, totals {checked, failed, not_yet} and rows, each with source, group, checked,
-/// failed [{case, sentence}] and not_yet [{reason, count}].
+/// seconds, totals {checked, failed, not_yet, outside} and rows, each with source, group, checked,
+/// failed [{case, sentence}], not_yet [{reason, count}]: what waits for a part of the protocol that is still to
+/// come, and outside [{reason, count}]: what the protocol has nothing of the kind for.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Only a small share of what is generated on the fly; fixed data is checked whole

@@ -54,6 +54,7 @@ struct Totals {
     checked: usize,
     failed: usize,
     not_yet: usize,
+    outside: usize,
 }
 
 impl Totals {
@@ -62,6 +63,7 @@ impl Totals {
             checked: sum.checked + row.checked,
             failed: sum.failed + row.failed.len(),
             not_yet: sum.not_yet + row.not_yet_count(),
+            outside: sum.outside + row.outside_count(),
         })
     }
 }
@@ -89,7 +91,7 @@ pub(super) fn table(outcome: &Outcome, repeat: &str) -> String {
     let totals = Totals::of(&outcome.rows);
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["source", "group", "checked", "failed", "not yet"]);
+    table.set_header(["source", "group", "checked", "failed", "not yet", "outside"]);
     for row in &outcome.rows {
         table.add_row([
             row.source.clone(),
@@ -97,6 +99,7 @@ pub(super) fn table(outcome: &Outcome, repeat: &str) -> String {
             row.checked.to_string(),
             row.failed.len().to_string(),
             row.not_yet_count().to_string(),
+            row.outside_count().to_string(),
         ]);
     }
     table.add_row([
@@ -105,8 +108,9 @@ pub(super) fn table(outcome: &Outcome, repeat: &str) -> String {
         totals.checked.to_string(),
         totals.failed.to_string(),
         totals.not_yet.to_string(),
+        totals.outside.to_string(),
     ]);
-    for column in 2..5 {
+    for column in 2..6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -116,6 +120,9 @@ pub(super) fn table(outcome: &Outcome, repeat: &str) -> String {
     for row in &outcome.rows {
         for waiting in &row.not_yet {
             let _ = writeln!(out, "not yet: {} of {} {}: {}", waiting.count, row.source, row.group, waiting.reason);
+        }
+        for outside in &row.outside {
+            let _ = writeln!(out, "outside: {} of {} {}: {}", outside.count, row.source, row.group, outside.reason);
         }
     }
     for (row, selector) in outcome.rows.iter().zip(&outcome.selectors) {
