@@ -53,6 +53,18 @@ pub fn sections() -> &'static [Section] {
         },
         Section {
             source: "wycheproof",
+            name: "aes-gcm",
+            about: "encryption with keys of 16 and 32 bytes",
+            check: wycheproof::aes_gcm,
+        },
+        Section {
+            source: "wycheproof",
+            name: "chacha20-poly1305",
+            about: "encryption of the third suite",
+            check: wycheproof::chacha20_poly1305,
+        },
+        Section {
+            source: "wycheproof",
             name: "hkdf-sha256",
             about: "key derivation as Noise does it",
             check: wycheproof::hkdf_sha256,

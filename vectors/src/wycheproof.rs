@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use razor::vault::suite::{Aes256Gcm, Suite};
-use razor::vault::{KeyHandle, PublicKey, Signature, SoftwareVault, VerifyingKey};
+use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
+use razor::vault::{Cipher, Hash, Key, KeyHandle, PublicKey, Signature, SoftwareVault, VerifyingKey};
 
 use crate::bytes::Hex;
 use crate::report::{Check, Options, Progress, Row, Tally, equal};
@@ -103,12 +103,12 @@ fn diffie_hellman(case: &Dh) -> Check {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SignatureGroup {
-    public_key: Key,
+    public_key: Public,
     tests: Vec<Signed>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Key {
+struct Public {
     pk: Option<Hex>,
     uncompressed: Option<Hex>,
 }
@@ -201,13 +201,115 @@ fn derivation(case: &Hkdf) -> Result<Option<&'static str>, String> {
     if case.salt.len() > 32 || case.size > 64 {
         return Ok(Some("key derivation with a longer salt or more output than Noise has"));
     }
-    let mut salt = [0; 32];
-    salt.iter_mut().zip(&case.salt[..]).for_each(|(to, from)| *to = *from);
-    let (first, second) = Aes256Gcm::hkdf(&salt, &case.ikm);
-    let ours = [first, second].concat();
+    let (first, second) = <Aes256GcmSha256 as Suite>::Hash::hkdf(&padded(&case.salt), &case.ikm);
+    let ours = [*first.as_bytes(), *second.as_bytes()].concat();
     let ours = equal("the output", ours.get(..case.size).unwrap_or_default(), &case.okm);
     match case.result {
         Verdict::Valid => ours.map(|()| None),
         _ => Err("nothing can be wrong with this case".into()),
+    }
+}
+
+/// A key of 32 bytes that begins with `bytes`.
+fn padded(bytes: &[u8]) -> Key {
+    let mut key = [0; 32];
+    key.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    Key::new(key)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AeadGroup {
+    iv_size: usize,
+    key_size: usize,
+    tests: Vec<Aead>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Aead {
+    tc_id: u64,
+    key: Hex,
+    iv: Hex,
+    aad: Hex,
+    msg: Hex,
+    ct: Hex,
+    tag: Hex,
+    result: Verdict,
+}
+
+type Seal = dyn Fn(&[u8; 12], &[u8], &mut [u8]) -> razor::Result<[u8; 16]>;
+type Open = dyn Fn(&[u8; 12], &[u8], &mut [u8], &[u8; 16]) -> razor::Result<()>;
+
+/// A suite's cipher with a key, under whole nonces.
+struct Sealer {
+    seal: Box<Seal>,
+    open: Box<Open>,
+}
+
+macro_rules! sealer {
+    ($suite:ty, $key:expr) => {{
+        let [sealer, opener] = [(), ()].map(|()| <$suite as Suite>::Cipher::new(&padded($key)));
+        Sealer {
+            seal: Box::new(move |nonce, data, text| sealer.seal_under(nonce, data, text)),
+            open: Box::new(move |nonce, data, text, tag| opener.open_under(nonce, data, text, tag)),
+        }
+    }};
+}
+
+pub(crate) fn aes_gcm(_: &Options, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
+    const JSON: &str = include_str!("../third-party/wycheproof/aes_gcm_test.json");
+    aead("AES-GCM", JSON, progress, |group, key| match group.key_size {
+        128 => Some(sealer!(Aes128GcmSha256, key)),
+        256 => Some(sealer!(Aes256GcmSha256, key)),
+        _ => None,
+    })
+}
+
+pub(crate) fn chacha20_poly1305(_: &Options, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
+    const JSON: &str = include_str!("../third-party/wycheproof/chacha20_poly1305_test.json");
+    aead("ChaCha20-Poly1305", JSON, progress, |group, key| {
+        (group.key_size == 256).then(|| sealer!(ChaChaPolyBlake2s, key))
+    })
+}
+
+fn aead(
+    name: &str,
+    json: &str,
+    progress: &mut dyn FnMut(Progress),
+    cipher: impl Fn(&AeadGroup, &[u8]) -> Option<Sealer>,
+) -> Vec<Row> {
+    run(
+        name,
+        json,
+        progress,
+        |group: &AeadGroup| &group.tests,
+        |group, case: &Aead| {
+            let result = match cipher(group, &case.key) {
+                None => Ok(Some("keys of a size that no suite has")),
+                Some(_) if group.iv_size != 96 => Ok(Some("nonces of another size than 12 bytes")),
+                Some(cipher) => encryption(&cipher, case).map(|()| None),
+            };
+            (case.tc_id, result)
+        },
+    )
+}
+
+fn encryption(cipher: &Sealer, case: &Aead) -> Check {
+    let (nonce, tag) = (case.iv.array()?, case.tag.array()?);
+    let mut opened = case.ct.to_vec();
+    let verdict = (cipher.open)(&nonce, &case.aad, &mut opened, &tag);
+    match (case.result, verdict) {
+        (Verdict::Valid, Err(e)) => Err(format!("a valid ciphertext is refused: {e}")),
+        (Verdict::Valid, Ok(())) => {
+            equal("the plaintext", &opened, &case.msg)?;
+            let mut sealed = case.msg.to_vec();
+            let ours = (cipher.seal)(&nonce, &case.aad, &mut sealed).map_err(|e| e.to_string())?;
+            equal("the ciphertext", &sealed, &case.ct)?;
+            equal("the tag", &ours, &case.tag)
+        }
+        (Verdict::Invalid, Ok(())) => Err("an invalid ciphertext is accepted".into()),
+        (Verdict::Invalid, Err(_)) => Ok(()),
+        (Verdict::Acceptable, _) => Err("the specification says nothing about this case".into()),
     }
 }

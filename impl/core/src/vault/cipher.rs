@@ -101,6 +101,39 @@ fn nonce<N: NonceLayout>(nonce: u64) -> [u8; 12] {
     bytes
 }
 
+impl<A, N> Aead<A, N>
+where
+    A: AeadInOut<NonceSize = U12, TagSize = U16>,
+{
+    /// [`Cipher::seal`] with a whole nonce, as vectors that others made have it: Noise makes all of its own from a
+    /// number.
+    ///
+    /// # Errors
+    /// Those of [`Cipher::seal`].
+    pub fn seal_under(&self, nonce: &[u8; 12], data: &[u8], text: &mut [u8]) -> Result<Tag> {
+        //= spec/src/vaults.md#vlt-9
+        //# An implementation MUST refuse to encrypt a text of more than 16 MiB.
+        if text.len() > MAX_TEXT {
+            return Err(TOO_LONG);
+        }
+        let tag = self.aead.encrypt_inout_detached(&(*nonce).into(), data, text.into());
+        tag.map(Into::into).map_err(|_| TOO_LONG)
+    }
+
+    /// [`Cipher::open`] with a whole nonce.
+    ///
+    /// # Errors
+    /// Those of [`Cipher::open`].
+    pub fn open_under(&self, nonce: &[u8; 12], data: &[u8], text: &mut [u8], tag: &Tag) -> Result<()> {
+        //= spec/src/vaults.md#vlt-8
+        //# A cipher MUST NOT give out plaintext when the tag is wrong.
+        //= spec/src/erasure.md#era-2
+        //# Tags, keys and shared secrets MUST be compared in constant time.
+        let opened = self.aead.decrypt_inout_detached(&(*nonce).into(), data, text.into(), &(*tag).into());
+        opened.map_err(|_| Error::misbehaved("VLT-8", "a tag is wrong"))
+    }
+}
+
 impl<A, N> Cipher for Aead<A, N>
 where
     A: AeadInOut<NonceSize = U12, TagSize = U16> + KeyInit + ZeroizeOnDrop + Send + Sync + 'static,
@@ -117,22 +150,11 @@ where
     }
 
     fn seal(&self, number: u64, data: &[u8], text: &mut [u8]) -> Result<Tag> {
-        //= spec/src/vaults.md#vlt-9
-        //# An implementation MUST refuse to encrypt a text of more than 16 MiB.
-        if text.len() > MAX_TEXT {
-            return Err(TOO_LONG);
-        }
-        let tag = self.aead.encrypt_inout_detached(&nonce::<N>(number).into(), data, text.into());
-        tag.map(Into::into).map_err(|_| TOO_LONG)
+        self.seal_under(&nonce::<N>(number), data, text)
     }
 
     fn open(&self, number: u64, data: &[u8], text: &mut [u8], tag: &Tag) -> Result<()> {
-        //= spec/src/vaults.md#vlt-8
-        //# A cipher MUST NOT give out plaintext when the tag is wrong.
-        //= spec/src/erasure.md#era-2
-        //# Tags, keys and shared secrets MUST be compared in constant time.
-        let opened = self.aead.decrypt_inout_detached(&nonce::<N>(number).into(), data, text.into(), &(*tag).into());
-        opened.map_err(|_| Error::misbehaved("VLT-8", "a tag is wrong"))
+        self.open_under(&nonce::<N>(number), data, text, tag)
     }
 }
 
