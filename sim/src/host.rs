@@ -14,6 +14,9 @@ pub use crate::adversary::Side;
 /// The address of the application worker of every node.
 pub const APP: &str = "app";
 
+/// The address of the worker of every node that sends messages on from one connection to another.
+pub const HOP: &str = "hop";
+
 /// The address of the secure channel listener of every node that has one.
 pub const LISTENER: &str = "api";
 

@@ -11,6 +11,7 @@ pub mod checker;
 pub mod frame;
 pub mod host;
 pub mod link;
+pub mod party;
 pub mod plan;
 pub mod queue;
 pub mod report;
@@ -25,3 +26,11 @@ pub use report::Report;
 pub use seed::Seed;
 pub use situation::Situation;
 pub use world::World;
+
+/// Runs the world of this seed and family over real nodes.
+pub fn run(seed: u64, preset: Preset) -> Report {
+    let seed = Seed(seed);
+    let plan = Plan::draw(seed, preset);
+    let hosts = party::line(seed, &plan);
+    World::new(seed, plan, hosts).run()
+}

@@ -73,6 +73,8 @@ pub struct Plan {
     pub act: Ppm,
     /// The time between two things that the middle does of its own accord; zero for never.
     pub inject_every: Duration,
+    /// How long a vault or a store takes at most for an answer.
+    pub lateness: Duration,
     /// How long the faults last.
     pub faulty: Duration,
     /// How long a healed world may take for everything it owes.
@@ -139,6 +141,8 @@ impl Plan {
             },
             inject_every: if hostile || swarm { ms(random.within(5..=40)) } else { Duration::ZERO },
             capabilities,
+            // More than a few messages that overtake the handshake are not held: a calm world stays below that.
+            lateness: ms([0, 5, 30][random.index(if preset == Preset::Calm { 2 } else { 3 })]),
             faulty: Duration::from_secs(2),
             healed: Duration::from_secs(10),
         }
@@ -156,6 +160,7 @@ impl fmt::Display for Plan {
         writeln!(f, "nodes         {}, the hostile middle is node {}", self.nodes, self.middle)?;
         writeln!(f, "channels      {} x {} messages each way, every {:?}", self.channels, self.messages, self.pace)?;
         writeln!(f, "payload       up to {} B", self.payload)?;
+        writeln!(f, "answers       up to {:?} late", self.lateness)?;
         writeln!(f, "middle acts   {} ppm, and every {:?}", self.act.0, self.inject_every)?;
         writeln!(f, "capabilities  {:?}", self.capabilities)?;
         for (n, link) in self.links.iter().enumerate() {

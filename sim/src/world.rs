@@ -11,7 +11,7 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Emission, Intent, Target};
 use crate::checker::{Agreement, Guard, Ledger, Property, Violation, Watch, check_bounds};
-use crate::host::{APP, Host, Input, LISTENER, Output, Side};
+use crate::host::{APP, HOP, Host, Input, LISTENER, Output, Side};
 use crate::link::{Arrival, Link, Profile};
 use crate::plan::{Plan, Preset};
 use crate::queue::Queue;
@@ -407,8 +407,15 @@ impl World {
 
     /// The route from `node` to the listener at the end of the line, over connections that are up.
     fn route(&self, node: usize) -> Option<Vec<Address>> {
-        let hops = self.hosts.get(node..self.last())?.iter().map(|host| host.connection(Side::Right));
-        hops.chain([Some(LISTENER.into())]).collect()
+        let mut route = Vec::new();
+        for host in self.hosts.get(node..self.last())? {
+            if !route.is_empty() {
+                route.push(HOP.into());
+            }
+            route.push(host.connection(Side::Right)?);
+        }
+        route.push(LISTENER.into());
+        Some(route)
     }
 
     fn say(&mut self, number: usize, forward: bool, order: u64) {

@@ -158,11 +158,11 @@ impl Adversary {
 
     /// Leads a first message to the middle's own listener, as if it had been addressed to it.
     fn impersonate(&mut self, side: Side, mut frame: Frame, honest: Emission) -> Vec<Emission> {
-        if frame.kind() != Kind::FirstMessage || frame.back.is_empty() {
+        // The middle's connection and its hop put themselves in front when the frame came in.
+        if frame.kind() != Kind::FirstMessage || frame.back.len() < 3 {
             return vec![honest];
         }
-        // The middle put its own connection in front when it received the frame; it will do so again.
-        frame.back.remove(0);
+        frame.back.drain(..2);
         frame.onward = vec!["api".into()];
         vec![Emission {
             delay: Duration::ZERO,

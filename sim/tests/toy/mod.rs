@@ -10,7 +10,7 @@ use razor::identity::Identifier;
 use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
 use razor_sim::frame::Frame;
-use razor_sim::host::{APP, Host, Input, LISTENER, Origin, Output, Side};
+use razor_sim::host::{APP, HOP, Host, Input, LISTENER, Origin, Output, Side};
 use razor_sim::plan::Plan;
 use razor_sim::seed::{Seed, Stream};
 use sha2::{Digest, Sha256};
@@ -189,10 +189,14 @@ impl Toy {
         }
     }
 
-    fn route(&mut self, frame: Frame) {
+    fn route(&mut self, mut frame: Frame) {
         let Some(first) = frame.onward.first().cloned() else { return };
         if self.side_of(&first).is_some() {
             self.send(frame.onward, frame.back, frame.payload);
+        } else if first == HOP.into() {
+            let Frame { onward, back, .. } = &mut frame;
+            back.insert(0, onward.remove(0));
+            self.route(frame);
         } else if first == LISTENER.into() {
             self.on_first_message(frame);
         } else if first == APP.into() {

@@ -299,6 +299,20 @@ impl Node {
         result.map_err(|(_, error)| error)
     }
 
+    /// Makes the worker that has this address a consumer of `id`: what is delivered under it may reach the worker.
+    ///
+    /// # Errors
+    /// `NOD-2` when there is none.
+    pub fn add_consumer(&mut self, address: &Address, id: FlowControlId) -> Result<()> {
+        let (worker, _) = self.table.find(address.as_ref()).ok_or(delivery::UNKNOWN)?;
+        let (resident, spare) = self.table.get_with_spare(worker).ok_or(delivery::UNKNOWN)?;
+        let consumer_of = &mut resident.extras(spare).flow.consumer_of;
+        if !consumer_of.contains(&id) {
+            consumer_of.push(id);
+        }
+        Ok(())
+    }
+
     /// Sends a message from the owner to its first onward address.
     ///
     /// # Errors

@@ -1,0 +1,35 @@
+//! Worlds of real nodes.
+
+use razor_sim::{Campaign, Preset, Situation};
+
+fn campaign(preset: Preset, worlds: u64) -> Campaign {
+    let campaign = Campaign::run(0..worlds, 2, |seed| razor_sim::run(seed, preset), |_| ());
+    for report in &campaign.failures {
+        println!("{report}");
+    }
+    println!("{preset}: {campaign}");
+    campaign
+}
+
+#[test]
+fn real_nodes_hold_every_property_in_every_kind_of_world_and_every_situation_is_reached() {
+    let whole = Preset::ALL
+        .map(|preset| {
+            let campaign = campaign(preset, 20);
+            assert!(campaign.deliveries > 500, "{preset}: {} deliveries prove nothing", campaign.deliveries);
+            campaign
+        })
+        .into_iter()
+        .fold(Campaign::default(), Campaign::merge);
+    assert!(whole.failures.is_empty());
+    assert_eq!(whole.missing(Situation::ALL), [], "never reached");
+}
+
+#[test]
+fn a_seed_gives_the_same_world_twice_and_another_seed_another() {
+    for preset in Preset::ALL {
+        let report = razor_sim::run(1, preset);
+        assert_eq!(report, razor_sim::run(1, preset));
+        assert_ne!(report.digest, razor_sim::run(2, preset).digest);
+    }
+}
