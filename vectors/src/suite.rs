@@ -1,7 +1,7 @@
 //! The list of everything that can be checked.
 
 use crate::report::{Options, Progress, Row};
-use crate::{captures, own, published, wycheproof};
+use crate::{captures, noise, own, published, wycheproof};
 
 /// Data of one source that is checked together.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,13 @@ impl Section {
 /// All sections, in the order of the report.
 pub fn sections() -> &'static [Section] {
     &[
+        Section {
+            source: "noise",
+            name: "cacophony",
+            about: "XX with both suites that have a name in the standard",
+            check: noise::cacophony,
+        },
+        Section { source: "noise", name: "snow", about: "the same of the crate snow", check: noise::snow },
         Section {
             source: "wycheproof",
             name: "x25519",
@@ -104,6 +111,12 @@ pub fn sections() -> &'static [Section] {
             name: "purpose-keys",
             about: "attestations and presentations, right and wrong",
             check: |options, progress| own::layer("purpose-keys", options, progress),
+        },
+        Section {
+            source: "live",
+            name: "snow",
+            about: "sessions with another implementation, in both roles",
+            check: noise::live,
         },
     ]
 }

@@ -43,3 +43,21 @@ fn every_published_entry_is_checked_or_waits_for_a_named_chapter() {
         assert!(row.checked + row.not_yet_count() >= entries, "{group}: {} + {}", row.checked, row.not_yet_count());
     }
 }
+
+#[test]
+fn the_noise_vectors_hold_message_by_message() {
+    let rows = holds("noise");
+    // Two suites each; six messages and five, and the handshake of both sides.
+    for (group, cases) in [("cacophony", 2 * (6 + 2)), ("snow", 2 * (5 + 2))] {
+        let row = rows.iter().find(|row| row.group == group).expect("a row for each file");
+        assert_eq!((row.checked, row.not_yet_count(), row.outside_count()), (cases, 0, 0), "{group}");
+    }
+}
+
+#[test]
+fn sessions_with_snow_hold_in_both_roles_and_with_both_suites() {
+    let rows = holds("live/snow");
+    assert_eq!(rows.len(), 4);
+    // Three sessions of three handshake messages, hash, keys and 400 transport messages.
+    assert!(rows.iter().all(|row| row.checked == 3 * (3 + 2 + 400)));
+}
