@@ -9,13 +9,13 @@ mod frames;
 mod handshake;
 mod identities;
 mod operations;
-mod party;
+pub(crate) mod party;
 mod replay;
 mod said;
 mod secrets;
 
 pub use format::Recording;
-pub(crate) use frames::{encode as encode_frame, encode_plaintext};
+pub(crate) use frames::{decode as decode_frame, encode as encode_frame, encode_plaintext};
 
 use crate::report::{Options, Progress, Row};
 

@@ -16,7 +16,7 @@ use razor::vault::{PublicKey, SoftwareVault};
 use razor::wire::cbor::Reader;
 
 /// Randomness by script: the recorded ephemeral key, and nothing else.
-pub(super) struct Script(pub(super) [u8; 32]);
+pub(crate) struct Script(pub(crate) [u8; 32]);
 
 impl Entropy for Script {
     fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
@@ -29,39 +29,39 @@ impl Entropy for Script {
 
 /// What one party brings to a channel.
 #[derive(Clone)]
-pub(super) struct Means {
-    pub(super) static_secret: [u8; 32],
-    pub(super) ephemeral: [u8; 32],
+pub(crate) struct Means {
+    pub(crate) static_secret: [u8; 32],
+    pub(crate) ephemeral: [u8; 32],
 }
 
 impl Means {
-    pub(super) fn vault(&self) -> (SoftwareVault, PublicKey) {
+    pub(crate) fn vault(&self) -> (SoftwareVault, PublicKey) {
         let mut vault = SoftwareVault::new();
         let public = vault.import_static_key(&self.static_secret);
         (vault, public)
     }
 
-    pub(super) fn entropy(&self) -> Script {
+    pub(crate) fn entropy(&self) -> Script {
         Script(self.ephemeral)
     }
 
     /// Randomness that gives this ephemeral key.
-    pub(super) fn scripted(ephemeral: [u8; 32]) -> Script {
+    pub(crate) fn scripted(ephemeral: [u8; 32]) -> Script {
         Script(ephemeral)
     }
 }
 
 /// A handshake payload, taken apart.
-pub(super) struct Payload {
-    pub(super) identity: Identity,
-    pub(super) attestation: PurposeKeyAttestation,
-    pub(super) credentials: Vec<PresentedCredential>,
-    pub(super) created_at: Timestamp,
-    pub(super) expires_at: Timestamp,
+pub(crate) struct Payload {
+    pub(crate) identity: Identity,
+    pub(crate) attestation: PurposeKeyAttestation,
+    pub(crate) credentials: Vec<PresentedCredential>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 impl Payload {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let told = |e: razor::Error| format!("the handshake payload is refused: {e}");
         let presentation = Presentation::decode(bytes, &PresentationLimits::DEFAULT).map_err(told)?;
         let identity = presentation.claimed_identity().clone();
@@ -100,14 +100,14 @@ fn times(attestation: &[u8]) -> razor::Result<(Timestamp, Timestamp)> {
 
 /// What came out of a machine after one input.
 #[derive(Debug, Default)]
-pub(super) struct Out {
-    pub(super) sent: Vec<Message>,
-    pub(super) delivered: Vec<Message>,
-    pub(super) events: Vec<Event>,
+pub(crate) struct Out {
+    pub(crate) sent: Vec<Message>,
+    pub(crate) delivered: Vec<Message>,
+    pub(crate) events: Vec<Event>,
 }
 
 /// A running machine.
-pub(super) struct Party {
+pub(crate) struct Party {
     encryptor: Address,
     channel: Channel<Aes256GcmSha256>,
     vault: SoftwareVault,
@@ -117,7 +117,7 @@ pub(super) struct Party {
 }
 
 impl Party {
-    pub(super) fn initiate(
+    pub(crate) fn initiate(
         means: &Means,
         payload: &Payload,
         now: Timestamp,
@@ -128,7 +128,7 @@ impl Party {
         Self::start(means, payload, now, encryptor, |env, config| Ok(Channel::initiate(env, config, addresses, route)))
     }
 
-    pub(super) fn respond(
+    pub(crate) fn respond(
         means: &Means,
         payload: &Payload,
         now: Timestamp,
@@ -160,12 +160,12 @@ impl Party {
     }
 
     /// The address that applications send to.
-    pub(super) fn encryptor(&self) -> &Address {
+    pub(crate) fn encryptor(&self) -> &Address {
         &self.encryptor
     }
 
     /// One input, and everything that follows from it.
-    pub(super) fn input(&mut self, input: Input) -> Result<Out, String> {
+    pub(crate) fn input(&mut self, input: Input) -> Result<Out, String> {
         let mut out = Out::default();
         self.settle(VecDeque::from([input]), &mut out)?;
         Ok(out)
