@@ -67,7 +67,8 @@ impl Campaign {
         whole
     }
 
-    fn add(&mut self, report: Report) {
+    /// Adds one world.
+    pub fn add(&mut self, report: Report) {
         self.worlds += 1;
         self.deliveries += report.deliveries;
         self.frames += report.frames;

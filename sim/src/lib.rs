@@ -27,10 +27,10 @@ pub use seed::Seed;
 pub use situation::Situation;
 pub use world::World;
 
-/// Runs the world of this seed and family over real nodes.
-pub fn run(seed: u64, preset: Preset) -> Report {
+/// The world of this seed and family, of real nodes.
+pub fn world(seed: u64, preset: Preset) -> World {
     let seed = Seed(seed);
     let plan = Plan::draw(seed, preset);
     let hosts = party::line(seed, &plan);
-    World::new(seed, plan, hosts).run()
+    World::new(seed, plan, hosts)
 }

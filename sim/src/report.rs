@@ -46,10 +46,9 @@ impl Report {
         self.violations.is_empty()
     }
 
-    /// The command that runs the world of this seed and preset again, over whole stand-ins.
+    /// The command that runs the world of this seed and preset again.
     pub fn command(&self) -> String {
-        let test = "cargo test -p razor-sim --test planted the_world_that_is_asked_for";
-        format!("RAZOR_SIM_SEED={} RAZOR_SIM_PRESET={} {test}", self.seed, self.preset)
+        format!("razor sim --preset {} --seed {}", self.preset, self.seed)
     }
 
     /// The first bytes of the digest, in hex.

@@ -6,7 +6,7 @@ use std::fmt;
 use razor::env::Instant;
 use sha2::{Digest, Sha256};
 
-/// How many events a failure prints.
+/// How many events a report has unless told otherwise.
 const LAST: usize = 40;
 
 /// What happened at one place at one time.
@@ -60,14 +60,26 @@ impl fmt::Display for Line {
 }
 
 /// Everything that happened, as a digest; the end of it in words.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trace {
     hash: Sha256,
     events: u64,
+    keep: usize,
     last: VecDeque<Line>,
 }
 
+impl Default for Trace {
+    fn default() -> Self {
+        Self { hash: Sha256::default(), events: 0, keep: LAST, last: VecDeque::new() }
+    }
+}
+
 impl Trace {
+    /// Keeps the words of the last `events` events.
+    pub fn keep(&mut self, events: usize) {
+        self.keep = events;
+    }
+
     /// Adds an event. `bytes` go into the digest in full; `detail` is for people and goes in too.
     pub fn add(&mut self, at: Instant, node: usize, what: What, bytes: &[u8], detail: String) {
         self.events += 1;
@@ -77,10 +89,10 @@ impl Trace {
         self.hash.update(bytes);
         self.hash.update((detail.len() as u64).to_le_bytes());
         self.hash.update(detail.as_bytes());
-        if self.last.len() == LAST {
+        self.last.push_back(Line { at, node, what, bytes: bytes.len(), detail });
+        if self.last.len() > self.keep {
             self.last.pop_front();
         }
-        self.last.push_back(Line { at, node, what, bytes: bytes.len(), detail });
     }
 
     /// How many events.

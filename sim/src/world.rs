@@ -141,6 +141,13 @@ impl World {
         }
     }
 
+    /// The same world, whose report has the last `events` events in words.
+    #[must_use]
+    pub fn keeping(mut self, events: usize) -> Self {
+        self.trace.keep(events);
+        self
+    }
+
     /// Runs the world to its end: first with faults, then healed.
     pub fn run(mut self) -> Report {
         self.phase("faults");

@@ -3,7 +3,7 @@
 use razor_sim::{Campaign, Preset, Situation};
 
 fn campaign(preset: Preset, worlds: u64) -> Campaign {
-    let campaign = Campaign::run(0..worlds, 2, |seed| razor_sim::run(seed, preset), |_| ());
+    let campaign = Campaign::run(0..worlds, 2, |seed| razor_sim::world(seed, preset).run(), |_| ());
     for report in &campaign.failures {
         println!("{report}");
     }
@@ -28,8 +28,8 @@ fn real_nodes_hold_every_property_in_every_kind_of_world_and_every_situation_is_
 #[test]
 fn a_seed_gives_the_same_world_twice_and_another_seed_another() {
     for preset in Preset::ALL {
-        let report = razor_sim::run(1, preset);
-        assert_eq!(report, razor_sim::run(1, preset));
-        assert_ne!(report.digest, razor_sim::run(2, preset).digest);
+        let report = razor_sim::world(1, preset).run();
+        assert_eq!(report, razor_sim::world(1, preset).run());
+        assert_ne!(report.digest, razor_sim::world(2, preset).run().digest);
     }
 }

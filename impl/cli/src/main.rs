@@ -1,10 +1,11 @@
-//! The command `razor`: verifies the protocol stack, explains bytes, keeps identities.
+//! The command `razor`: verifies the protocol stack, explains bytes, keeps identities, runs worlds.
 
 mod decode;
 mod failure;
 mod identity;
 mod input;
 mod os;
+mod sim;
 mod verify;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ enum Command {
     Verify(verify::Verify),
     Decode(decode::Decode),
     Identity(identity::IdentityCommand),
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => command.run(),
         Command::Decode(command) => command.run(),
         Command::Identity(command) => command.run(),
+        Command::Sim(command) => command.run(),
     };
     match result {
         Ok(code) => code,

@@ -35,6 +35,9 @@ pub(crate) struct Verify {
     /// Also replay a recording of production; may be repeated
     #[arg(long, value_name = "FILE")]
     captures: Vec<PathBuf>,
+    /// How many hostile worlds of each kind; 10 with --quick
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
     /// The seed of what is generated on the fly
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
@@ -70,6 +73,8 @@ impl Verify {
 
     fn tasks(&self) -> Result<Vec<Task>> {
         let mut tasks = task::all();
+        let worlds = if self.quick { self.seeds.min(10) } else { self.seeds };
+        tasks.push(Task::Worlds { first: self.seed, worlds });
         for path in &self.captures {
             tasks.push(Task::recording(path)?);
         }
@@ -90,7 +95,7 @@ impl Verify {
 
     /// The options that a repetition needs besides `--only`.
     fn repeat(&self) -> String {
-        let mut options = format!("--seed {}", self.seed);
+        let mut options = format!("--seed {} --seeds {}", self.seed, self.seeds);
         if self.quick {
             options.push_str(" --quick");
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use razor_sim::{Campaign, Preset, Situation};
 use razor_vectors::captures::{self, Recording};
 use razor_vectors::{Options, Progress, Row, Section};
 
@@ -14,7 +15,15 @@ pub(super) enum Task {
     Section(&'static Section),
     /// A recording from a file.
     Recording { path: PathBuf, recording: Box<Recording> },
+    /// Worlds with a hostile middle: so many of each kind, with seeds from `first`.
+    Worlds { first: u64, worlds: u64 },
 }
+
+/// The source of worlds in the report.
+const SIMULATION: &str = "simulation";
+
+/// Fewer worlds of each kind than this need not reach every situation.
+const ENOUGH: u64 = 50;
 
 /// Everything that is part of the program, in the order of the report.
 pub(super) fn all() -> Vec<Task> {
@@ -39,6 +48,7 @@ impl Task {
         match self {
             Task::Section(section) => format!("{}/{}", section.source, section.name),
             Task::Recording { path, .. } => format!("{}/captures", source(path)),
+            Task::Worlds { .. } => format!("{SIMULATION}/worlds"),
         }
     }
 
@@ -47,6 +57,7 @@ impl Task {
         match self {
             Task::Section(section) => section.about,
             Task::Recording { .. } => "a recording from a file",
+            Task::Worlds { .. } => "worlds of real nodes with a hostile one in the middle",
         }
     }
 
@@ -57,6 +68,7 @@ impl Task {
             Task::Recording { path, .. } => {
                 name == "captures" || name == source(path) || name == format!("{}/captures", source(path))
             }
+            Task::Worlds { .. } => [SIMULATION, "worlds", "simulation/worlds"].contains(&name),
         }
     }
 
@@ -65,8 +77,42 @@ impl Task {
         match self {
             Task::Section(section) => section.run(options, progress),
             Task::Recording { path, recording } => captures::check(&source(&path), &recording, progress),
+            Task::Worlds { first, worlds } => run_worlds(first, worlds, progress),
         }
     }
+}
+
+/// One row for each kind of world, and one for what they ought to have reached together.
+fn run_worlds(first: u64, worlds: u64, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
+    let mut whole = Campaign::default();
+    let mut rows = Vec::new();
+    let total = worlds as usize * Preset::ALL.len();
+    for preset in Preset::ALL {
+        let mut failed = Vec::new();
+        for seed in first..first.saturating_add(worlds) {
+            let report = razor_sim::world(seed, preset).run();
+            if let Some(violation) = report.violations.first() {
+                let sentence = format!("{violation}; see `{}`", report.command());
+                failed.push(razor_vectors::Failure { case: format!("seed {seed}"), sentence });
+            }
+            whole.add(report);
+            progress(Progress { done: whole.worlds as usize, total });
+        }
+        rows.push(row(format!("{preset} worlds"), worlds as usize, failed));
+    }
+    if worlds >= ENOUGH {
+        let never = whole.missing(Situation::ALL).into_iter();
+        let failed = never.map(|situation| razor_vectors::Failure {
+            case: situation.to_string(),
+            sentence: "no world reached it, so that they prove too little".into(),
+        });
+        rows.push(row("situations reached".into(), Situation::ALL.len(), failed.collect()));
+    }
+    rows
+}
+
+fn row(group: String, checked: usize, failed: Vec<razor_vectors::Failure>) -> Row {
+    Row { source: SIMULATION.into(), group, checked, failed, not_yet: vec![], outside: vec![] }
 }
 
 /// A recording's source in the report: its file's name.

@@ -1,0 +1,70 @@
+//! `razor sim`: worlds of real nodes with a hostile middle.
+
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use razor_sim::{Campaign, Preset, Situation};
+
+use crate::failure::{Failure, Result};
+
+/// Run worlds of real nodes with a hostile node in the middle
+///
+/// A seed and a preset make a world: a line of nodes, the links between them, what the middle does, and what is
+/// said through secure channels. The same seed gives the same events, byte for byte. Exits with 0 only if every
+/// property holds in every world; a world in which one does not prints what led to it.
+#[derive(Debug, Args)]
+pub(crate) struct Sim {
+    /// The seed of the first world
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many worlds, with seeds one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    worlds: u64,
+    /// The family of worlds: calm, lossy, hostile or swarm
+    #[arg(long, value_name = "NAME", default_value_t = Preset::Swarm)]
+    preset: Preset,
+    /// Print the last N events of a world; with more than one world, of those that fail
+    #[arg(long, value_name = "N")]
+    events: Option<usize>,
+}
+
+impl Sim {
+    /// Runs the worlds and reports.
+    pub(crate) fn run(self) -> Result {
+        let end = self.seed.checked_add(self.worlds).ok_or_else(|| Failure::usage("choose a smaller seed"))?;
+        let run = |seed| {
+            let world = razor_sim::world(seed, self.preset);
+            self.events.into_iter().fold(world, razor_sim::World::keeping).run()
+        };
+        if self.worlds == 1 {
+            let report = run(self.seed);
+            if report.passed() {
+                print!("{}", report.plan);
+                self.events.iter().for_each(|_| report.tail.iter().for_each(|line| println!("{line}")));
+                report.situations.iter().for_each(|situation| println!("reached       {situation}"));
+            }
+            println!("{report}");
+            return Ok(code(report.passed()));
+        }
+        let bar = ProgressBar::new(self.worlds);
+        if let Ok(style) = ProgressStyle::with_template("worlds [{bar:40}] {pos:>6}/{len:<6} {eta}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let campaign = Campaign::run(self.seed..end, threads, run, |_| bar.inc(1));
+        bar.finish_and_clear();
+        campaign.failures.iter().for_each(|report| println!("{report}\n"));
+        for situation in Situation::ALL {
+            let word = if campaign.situations.contains(situation) { "reached" } else { "never" };
+            println!("{word:<13} {situation}");
+        }
+        println!("{campaign}");
+        Ok(code(campaign.failures.is_empty()))
+    }
+}
+
+fn code(holds: bool) -> ExitCode {
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
