@@ -37,7 +37,8 @@ impl Deadline {
 pub enum Refused<I> {
     /// A bounded queue is full. The input comes back, untouched: offer it again after draining outputs.
     Full(I),
-    /// The input is wrong. Trusted state is what it was before.
+    /// The input is wrong. Trusted state is what it was before, but for one thing: an authentic message
+    /// from a peer that makes no sense has used up its nonce.
     Error(Error),
 }
 

@@ -84,7 +84,7 @@ impl<S: Suite> Handshake<S> {
         //# An initiator MUST send message 1 with an empty payload.
         let (noise, message_1) = initiator::AwaitsMessage2::start(shared.config.static_key, env.entropy);
         shared.transmit_handshake(route.as_ref(), &message_1);
-        Self::new(shared, env, Stage::AwaitMessage2(noise))
+        Self::new(shared, Stage::AwaitMessage2(noise))
     }
 
     pub(super) fn respond(shared: &mut Shared, env: &mut Env<'_>, message_1: &Message) -> Result<Self> {
@@ -93,13 +93,13 @@ impl<S: Suite> Handshake<S> {
         //# A responder MUST take any payload in message 1 into the handshake hash, and use it for nothing else.
         let (noise, _) =
             responder::NeedsStaticDh::read_message_1(shared.config.static_key, env.entropy, message_1.payload())?;
-        let deadline = env.now + shared.config.timeout.effective();
+        let deadline = shared.now + shared.config.timeout.effective();
         let ticket = ask_vault(shared, deadline, noise.dh_with());
-        Ok(Self::new(shared, env, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
+        Ok(Self::new(shared, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
     }
 
-    fn new(shared: &Shared, env: &Env<'_>, stage: Stage<S>) -> Self {
-        let deadline = env.now + shared.config.timeout.effective();
+    fn new(shared: &Shared, stage: Stage<S>) -> Self {
+        let deadline = shared.now + shared.config.timeout.effective();
         Self { stage, deadline, last_error: None, held: VecDeque::new() }
     }
 

@@ -109,6 +109,8 @@ pub struct Channel<S: Suite> {
 pub(super) struct Shared {
     pub(super) config: Arc<Config>,
     pub(super) addresses: Addresses,
+    /// The latest time that an input came with.
+    pub(super) now: Instant,
     outputs: VecDeque<Output>,
     tickets: u64,
 }
@@ -147,7 +149,7 @@ impl Shared {
 impl<S: Suite> Channel<S> {
     /// Starts a channel to the listener at the end of `route`: message 1 is the first output.
     pub fn initiate(env: &mut Env<'_>, config: Arc<Config>, addresses: Addresses, route: &Route) -> Self {
-        let mut shared = Shared::new(config, addresses);
+        let mut shared = Shared::new(config, addresses, env.now);
         let handshake = Handshake::initiate(&mut shared, env, route);
         Self { shared, phase: Phase::Handshake(Box::new(handshake)) }
     }
@@ -157,7 +159,7 @@ impl<S: Suite> Channel<S> {
     /// # Errors
     /// `NOI-*` when it is none; `CHN-13` when it has no return route.
     pub fn respond(env: &mut Env<'_>, config: Arc<Config>, addresses: Addresses, message_1: &Message) -> Result<Self> {
-        let mut shared = Shared::new(config, addresses);
+        let mut shared = Shared::new(config, addresses, env.now);
         let handshake = Handshake::respond(&mut shared, env, message_1)?;
         Ok(Self { shared, phase: Phase::Handshake(Box::new(handshake)) })
     }
@@ -174,7 +176,7 @@ impl<S: Suite> Channel<S> {
         follows: bool,
     ) -> Self {
         let session = Session::resumed(peer, remote, keys, follows);
-        Self { shared: Shared::new(config, addresses), phase: Phase::Open(Box::new(session)) }
+        Self { shared: Shared::new(config, addresses, Instant::ZERO), phase: Phase::Open(Box::new(session)) }
     }
 
     /// The addresses of this side.
@@ -217,18 +219,18 @@ impl<S: Suite> Channel<S> {
 
     /// Takes a message from the peer's side. On an error it is wiped and nothing has changed.
     fn receive(&mut self, env: &mut Env<'_>, message: Message) -> Result<()> {
-        let Phase::Handshake(handshake) = &mut self.phase else { return self.receive_sealed(env.now, message) };
+        let Phase::Handshake(handshake) = &mut self.phase else { return self.receive_sealed(message) };
         let next = handshake.receive(&mut self.shared, env, message)?;
-        self.advance(next, env.now);
+        self.advance(next);
         Ok(())
     }
 
-    fn receive_sealed(&mut self, now: Instant, mut message: Message) -> Result<()> {
+    fn receive_sealed(&mut self, mut message: Message) -> Result<()> {
         let Phase::Open(session) = &mut self.phase else {
             message.wipe();
             return Err(CLOSED);
         };
-        match session.receive(&mut self.shared, now, &mut message)? {
+        match session.receive(&mut self.shared, &mut message)? {
             Received::Deliver => self.shared.output(Output::Deliver(message)),
             Received::Nothing => {}
             //= spec/src/channels.md#chn-48
@@ -239,7 +241,7 @@ impl<S: Suite> Channel<S> {
     }
 
     /// Moves on to what a handshake has become.
-    fn advance(&mut self, next: Next<S>, now: Instant) {
+    fn advance(&mut self, next: Next<S>) {
         match next {
             Next::Stay => {}
             Next::Open { session, credentials, held } => {
@@ -250,7 +252,7 @@ impl<S: Suite> Channel<S> {
                 self.enter(Phase::Open(session));
                 for message in held {
                     // Provisional until now: each is authenticated like any other.
-                    if let Err(error) = self.receive_sealed(now, message) {
+                    if let Err(error) = self.receive_sealed(message) {
                         self.shared.event(Event::Dropped(error));
                     }
                 }
@@ -296,8 +298,8 @@ const STOPPED: Error = Error::denied("CHN-18", "this side gave the handshake up"
 const NOT_OPEN: Error = Error::misuse("CHN-43", "the channel is not open yet");
 
 impl Shared {
-    fn new(config: Arc<Config>, addresses: Addresses) -> Self {
-        Self { config, addresses, outputs: VecDeque::new(), tickets: 0 }
+    fn new(config: Arc<Config>, addresses: Addresses, now: Instant) -> Self {
+        Self { config, addresses, now, outputs: VecDeque::new(), tickets: 0 }
     }
 }
 
@@ -317,6 +319,7 @@ impl<S: Suite> Machine for Channel<S> {
 
     fn handle(&mut self, env: &mut Env<'_>, input: Input) -> Result<(), Refused<Input>> {
         debug_assert!(self.shared.outputs.is_empty(), "outputs are drained before the next input");
+        self.shared.now = self.shared.now.max(env.now);
         match (input, &mut self.phase) {
             (Input::Receive(message), _) => self.receive(env, message)?,
             (Input::Close, Phase::Open(session)) => {
@@ -337,7 +340,7 @@ impl<S: Suite> Machine for Channel<S> {
             }
             (Input::Answer(ticket, answer), Phase::Handshake(handshake)) => {
                 let next = handshake.answer(&mut self.shared, env, ticket, answer)?;
-                self.advance(next, env.now);
+                self.advance(next);
             }
             // An answer that comes after the end.
             (Input::Answer(..), Phase::Closed) => {}
@@ -348,14 +351,15 @@ impl<S: Suite> Machine for Channel<S> {
     }
 
     fn handle_timeout(&mut self, env: &mut Env<'_>) {
+        self.shared.now = self.shared.now.max(env.now);
         match &mut self.phase {
-            Phase::Handshake(handshake) if env.now >= handshake.deadline => {
+            Phase::Handshake(handshake) if self.shared.now >= handshake.deadline => {
                 //= spec/src/channels.md#chn-18
                 //# Each party MUST give up a handshake that is not finished when its timeout has passed, and erase its keys.
                 let error = handshake.last_error.unwrap_or(Error::limit("CHN-18", "the handshake took too long"));
                 self.close(Event::Failed(error));
             }
-            Phase::Open(session) => session.handle_timeout(&mut self.shared, env.now),
+            Phase::Open(session) => session.handle_timeout(&mut self.shared),
             _ => {}
         }
     }

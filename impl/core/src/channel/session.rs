@@ -109,13 +109,13 @@ impl<S: Suite> Session<S> {
     }
 
     /// Decrypts a message in place. On an error it is wiped.
-    pub(super) fn receive(&mut self, shared: &mut Shared, now: Instant, message: &mut Message) -> Result<Received> {
+    pub(super) fn receive(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
         //= spec/src/channels.md#chn-39
         //# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
-        self.read(shared, now, message).inspect_err(|_| message.wipe())
+        self.read(shared, message).inspect_err(|_| message.wipe())
     }
 
-    fn read(&mut self, shared: &mut Shared, now: Instant, message: &mut Message) -> Result<Received> {
+    fn read(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
         let back = message.return_route().to_owned();
         let nonce = self.decryptor.open(message)?;
         let config = &shared.config;
@@ -129,7 +129,7 @@ impl<S: Suite> Session<S> {
             }
             Plaintext::RefreshCredentials { history, credentials } => {
                 let part = |range| message.payload().get(range).unwrap_or_default();
-                self.refreshed(shared, now, part(history), part(credentials))?;
+                self.refreshed(shared, part(history), part(credentials))?;
                 Ok(Received::Nothing)
             }
             Plaintext::Close => Ok(Received::Close),
@@ -160,7 +160,7 @@ impl<S: Suite> Session<S> {
     }
 
     /// The peer presents itself anew: its history goes through the store before anyone hears of it.
-    fn refreshed(&mut self, shared: &mut Shared, now: Instant, history: &[u8], credentials: &[u8]) -> Result<()> {
+    fn refreshed(&mut self, shared: &mut Shared, history: &[u8], credentials: &[u8]) -> Result<()> {
         //= spec/src/channels.md#chn-50
         //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
         let limits = &shared.config.presentation_limits;
@@ -171,7 +171,7 @@ impl<S: Suite> Session<S> {
         if self.refresh.is_some() {
             return Err(Error::limit("CHN-50", "another refresh waits for the store"));
         }
-        let deadline = now + shared.config.timeout.effective();
+        let deadline = shared.now + shared.config.timeout.effective();
         let ticket = shared.ask(deadline, Request::Store(StoreRequest::Load(self.peer)));
         self.refresh = Some(Refresh { ticket, deadline, identity: Some(identity), credentials });
         Ok(())
@@ -202,10 +202,10 @@ impl<S: Suite> Session<S> {
     }
 
     /// Gives up a refresh for which the store has not answered in time.
-    pub(super) fn handle_timeout(&mut self, shared: &mut Shared, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, shared: &mut Shared) {
         //= spec/src/channels.md#chn-51
         //# A party MUST give up a refresh for which its store has not answered within the timeout of handshakes.
-        if self.refresh.take_if(|refresh| now >= refresh.deadline).is_some() {
+        if self.refresh.take_if(|refresh| shared.now >= refresh.deadline).is_some() {
             shared.event(Event::Dropped(Error::limit("CHN-51", "the store did not answer in time")));
         }
     }

@@ -78,7 +78,7 @@ impl Node {
         if let Some(alias) = how.alias {
             self.connections.aliases.insert(alias, id);
         }
-        let tcp = Tcp::new(self.config.tcp.clone(), env.now);
+        let tcp = Tcp::new(self.config.tcp.clone(), self.now);
         self.connections.open.insert(id, Connection { tcp, worker, sender: sender.clone(), stalled: None });
         self.pump(env, id);
         Ok(sender)
@@ -117,7 +117,7 @@ impl Node {
     }
 
     /// Takes what a connection has to give, as long as there is room for it.
-    pub(super) fn pump(&mut self, env: &mut Env<'_>, id: ConnectionId) {
+    pub(super) fn pump(&mut self, _env: &mut Env<'_>, id: ConnectionId) {
         while let Some(connection) = self.connections.open.get_mut(&id) {
             let (message, source) = match connection.stalled.take() {
                 Some((message, until)) => (Some((message, Some(until))), connection.worker),
@@ -162,10 +162,10 @@ impl Node {
                 Ok(()) => {}
                 Err(Refused::Error(error)) => self.report(None, error),
                 Err(Refused::Full(message)) => {
-                    let until = until.unwrap_or(env.now + self.config.stall);
+                    let until = until.unwrap_or(self.now + self.config.stall);
                     //= spec/src/nodes.md#nod-11
                     //# A node MUST drop a message that has waited for a full receiver for the stall time, and read on.
-                    if until <= env.now {
+                    if until <= self.now {
                         self.report(
                             Some(&message),
                             Error::limit("NOD-11", "the receiver stayed full for the stall time"),

@@ -12,7 +12,7 @@ mod tests;
 mod worker;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -417,7 +417,10 @@ impl Machine for Node {
     }
 
     fn trusted(&self, picture: &mut Snapshot) {
-        for resident in self.table.residents() {
+        // Connections are not authenticated: they come and go as strangers like.
+        let connections: BTreeSet<WorkerId> =
+            self.connections.open.values().map(|connection| connection.worker).collect();
+        for (_, resident) in self.table.residents().filter(|(id, _)| !connections.contains(id)) {
             for address in &resident.addresses {
                 picture.bytes(address.as_ref().value);
             }
@@ -430,14 +433,14 @@ impl Machine for Node {
             let stalled = connection.stalled.as_ref().map_or(0, |(message, _)| message.footprint());
             connection.tcp.provisional().saturating_add(stalled)
         });
-        let workers = self.table.residents().map(|resident| resident.worker.provisional());
+        let workers = self.table.residents().map(|(_, resident)| resident.worker.provisional());
         connections.chain(workers).fold(0, usize::saturating_add)
     }
 
     fn provisional_limit(&self) -> usize {
         let connections =
             self.connections.open.values().map(|connection| connection.tcp.provisional_limit().saturating_mul(2));
-        let workers = self.table.residents().map(|resident| resident.worker.provisional_limit());
+        let workers = self.table.residents().map(|(_, resident)| resident.worker.provisional_limit());
         connections.chain(workers).fold(0, usize::saturating_add)
     }
 }

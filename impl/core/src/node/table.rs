@@ -229,8 +229,11 @@ impl Table {
     }
 
     /// All workers, in the order of their slots.
-    pub(super) fn residents(&self) -> impl Iterator<Item = &Resident> {
-        self.chunks.iter().flatten().filter_map(|slot| slot.resident.as_ref())
+    pub(super) fn residents(&self) -> impl Iterator<Item = (WorkerId, &Resident)> {
+        self.chunks.iter().flatten().zip(0..).filter_map(|(slot, index)| {
+            let id = WorkerId { index, generation: slot.generation };
+            slot.resident.as_ref().map(|resident| (id, resident))
+        })
     }
 
     fn allocate(&mut self, resident: Resident) -> Result<WorkerId> {

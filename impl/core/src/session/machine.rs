@@ -69,6 +69,7 @@ pub struct Session {
     /// How many attempts in a row led to no answered ping.
     failures: u32,
     outputs: VecDeque<Output>,
+    now: Instant,
 }
 
 #[derive(Debug)]
@@ -102,8 +103,8 @@ impl Session {
     /// A session that asks at once to be established.
     pub fn new(config: Config, now: Instant) -> Self {
         let state = State::Pausing { until: now };
-        let mut session = Self { config, state, attempt: 0, failures: 0, outputs: VecDeque::new() };
-        session.establish(now);
+        let mut session = Self { config, state, attempt: 0, failures: 0, outputs: VecDeque::new(), now };
+        session.establish();
         session
     }
 
@@ -141,9 +142,9 @@ impl Session {
         matches!(self.state, State::Establishing { .. }) && attempt == self.attempt
     }
 
-    fn establish(&mut self, now: Instant) {
+    fn establish(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
-        self.state = State::Establishing { until: now + self.config.attempt_timeout };
+        self.state = State::Establishing { until: self.now + self.config.attempt_timeout };
         self.outputs.push_back(Output::Establish(self.attempt));
     }
 
@@ -156,7 +157,7 @@ impl Session {
         let nanos = half.as_nanos().saturating_mul(u128::from(fraction)) >> 32;
         let jitter = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.failures = self.failures.saturating_add(1);
-        self.state = State::Pausing { until: env.now + half.saturating_add(jitter) };
+        self.state = State::Pausing { until: self.now + half.saturating_add(jitter) };
     }
 
     fn ping_or_give_up(&mut self, env: &mut Env<'_>, mut unanswered: Unanswered) {
@@ -165,7 +166,7 @@ impl Session {
         if unanswered.is_full() {
             self.outputs.push_back(Output::Down);
             self.failures = self.failures.saturating_add(1);
-            self.establish(env.now);
+            self.establish();
             return;
         }
         //= spec/src/sessions.md#ses-5
@@ -175,7 +176,7 @@ impl Session {
         self.outputs.push_back(Output::Ping(number));
         //= spec/src/sessions.md#ses-1
         //# A session that is up MUST send a ping at once and then after every interval.
-        self.state = State::Up { unanswered, next: env.now + self.config.ping_interval };
+        self.state = State::Up { unanswered, next: self.now + self.config.ping_interval };
     }
 }
 
@@ -186,6 +187,7 @@ impl Machine for Session {
     /// # Errors
     /// `SES-4` for a pong that answers no ping.
     fn handle(&mut self, env: &mut Env<'_>, input: Input) -> Result<(), Refused<Input>> {
+        self.now = self.now.max(env.now);
         match input {
             Input::Established(attempt) if self.awaits(attempt) => {
                 self.outputs.push_back(Output::Up);
@@ -211,14 +213,15 @@ impl Machine for Session {
     }
 
     fn handle_timeout(&mut self, env: &mut Env<'_>) {
-        if self.deadline().is_none_or(|deadline| env.now < deadline.at) {
+        self.now = self.now.max(env.now);
+        if self.deadline().is_none_or(|deadline| self.now < deadline.at) {
             return;
         }
         match self.state {
             //= spec/src/sessions.md#ses-8
             //# A session MUST give up an attempt that has no outcome within the attempt timeout, and treat it as failed.
             State::Establishing { .. } => self.pause(env),
-            State::Pausing { .. } => self.establish(env.now),
+            State::Pausing { .. } => self.establish(),
             State::Up { unanswered, .. } => self.ping_or_give_up(env, unanswered),
         }
     }

@@ -21,13 +21,13 @@ use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{SigningKind, SoftwareVault};
 
 /// The wall-clock time in all tests.
-pub const NOW: Timestamp = Timestamp(1_750_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_750_000_000);
 
 /// The bytes that one call gives to a node.
 const CHUNK: usize = 4096;
 
 /// One node with its world.
-pub struct Party {
+pub(crate) struct Party {
     pub node: Node,
     pub entropy: Seeded,
     pub vault: SoftwareVault,
@@ -68,11 +68,11 @@ impl Party {
         }
     }
 
-    pub fn id(&self) -> Identifier {
+    pub(crate) fn id(&self) -> Identifier {
         self.identity.identifier()
     }
 
-    pub fn picture(&self) -> Snapshot {
+    pub(crate) fn picture(&self) -> Snapshot {
         let mut picture = Snapshot::new();
         self.node.trusted(&mut picture);
         picture
@@ -84,7 +84,7 @@ impl Party {
     }
 
     /// The requirements named by everything that was dropped so far; forgets them.
-    pub fn drops(&mut self) -> Vec<&'static str> {
+    pub(crate) fn drops(&mut self) -> Vec<&'static str> {
         let mut drops = Vec::new();
         self.events.retain(|event| match event {
             Event::Dropped { error, .. } => {
@@ -97,7 +97,7 @@ impl Party {
     }
 
     /// Who is at the other end of the channel with this encryptor.
-    pub fn peer_of(&self, encryptor: &Address) -> Option<Identifier> {
+    pub(crate) fn peer_of(&self, encryptor: &Address) -> Option<Identifier> {
         self.events.iter().find_map(|event| match event {
             Event::ChannelOpened { encryptor: opened, peer, .. } if opened == encryptor => Some(*peer),
             _ => None,
@@ -105,7 +105,7 @@ impl Party {
     }
 
     /// The encryptors of all channels that were opened, in order, whether or not they still are.
-    pub fn opened(&self) -> Vec<Address> {
+    pub(crate) fn opened(&self) -> Vec<Address> {
         let opened = self.events.iter().filter_map(|event| match event {
             Event::ChannelOpened { encryptor, .. } => Some(encryptor.clone()),
             _ => None,
@@ -114,7 +114,7 @@ impl Party {
     }
 
     /// Why channels could not be opened.
-    pub fn failures(&self) -> Vec<&'static str> {
+    pub(crate) fn failures(&self) -> Vec<&'static str> {
         let failures = self.events.iter().filter_map(|event| match event {
             Event::ChannelFailed { error, .. } => Some(error.requirement()),
             _ => None,
@@ -124,7 +124,7 @@ impl Party {
 }
 
 /// Some nodes in a line.
-pub struct Network {
+pub(crate) struct Network {
     pub parties: Vec<Party>,
     pub now: Instant,
     /// By node: the senders of its connections to the left and to the right.
@@ -138,7 +138,7 @@ pub struct Network {
 
 impl Network {
     /// `nodes` nodes in a line. The inner ones have a hop and a middle, open to both sides.
-    pub fn line(nodes: usize) -> Self {
+    pub(crate) fn line(nodes: usize) -> Self {
         let parties = (0..nodes).map(|n| Party::new(n as u64 + 1)).collect();
         let mut network = Self {
             parties,
@@ -166,18 +166,18 @@ impl Network {
     }
 
     /// The flow control ids of a node's connections.
-    pub fn connection_ids(&self, node: usize) -> Vec<FlowControlId> {
+    pub(crate) fn connection_ids(&self, node: usize) -> Vec<FlowControlId> {
         let senders: Vec<Address> = self.senders[node].iter().flatten().cloned().collect();
         self.parties[node].connections(&senders)
     }
 
     /// The address at `node` that leads to its neighbour.
-    pub fn sender(&self, node: usize, neighbour: usize) -> Address {
+    pub(crate) fn sender(&self, node: usize, neighbour: usize) -> Address {
         self.senders[node][usize::from(neighbour > node)].clone().unwrap()
     }
 
     /// The route from one node to a worker of another, through `via` at every node between.
-    pub fn route(&self, from: usize, to: usize, via: &str, last: &str) -> Route {
+    pub(crate) fn route(&self, from: usize, to: usize, via: &str, last: &str) -> Route {
         let mut route = Route::new();
         let mut node = from;
         while node != to {
@@ -192,7 +192,7 @@ impl Network {
     }
 
     /// Runs `call` on a node, takes what comes out, and lets nothing fly yet.
-    pub fn with<T>(&mut self, node: usize, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
+    pub(crate) fn with<T>(&mut self, node: usize, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let party = &mut self.parties[node];
         let mut env = Env::new(self.now, NOW, &mut party.entropy);
         let result = call(&mut party.node, &mut env);
@@ -233,7 +233,7 @@ impl Network {
     }
 
     /// Answers the oldest request of a node.
-    pub fn answer(&mut self, node: usize) -> bool {
+    pub(crate) fn answer(&mut self, node: usize) -> bool {
         let party = &mut self.parties[node];
         let Some((id, request)) = party.requests.pop_front() else { return false };
         let answer = match &request {
@@ -245,7 +245,7 @@ impl Network {
     }
 
     /// Lets everything happen that is going to happen now.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         loop {
             if let Some((to, connection, mut bytes)) = self.flying.pop_front() {
                 let rest = bytes.split_off(bytes.len().min(CHUNK));
@@ -274,25 +274,31 @@ impl Network {
     }
 
     /// Lets time pass.
-    pub fn advance(&mut self, by: Duration) {
+    pub(crate) fn advance(&mut self, by: Duration) {
         self.run();
         self.now = self.now + by;
         self.run();
     }
 
-    pub fn start(&mut self, node: usize, name: &str, worker: impl Worker + 'static, reached_through: &[FlowControlId]) {
+    pub(crate) fn start(
+        &mut self,
+        node: usize,
+        name: &str,
+        worker: impl Worker + 'static,
+        reached_through: &[FlowControlId],
+    ) {
         let flow = Flow { consumer_of: reached_through.to_vec(), ..Flow::default() };
         let spec = Spec { mailboxes: vec![Mailbox::open(name.into())], flow, worker: Box::new(worker) };
         self.with(node, |node, env| node.start_worker(env, spec)).unwrap();
     }
 
-    pub fn inbox(&mut self, node: usize, name: &str, reached_through: &[FlowControlId]) {
+    pub(crate) fn inbox(&mut self, node: usize, name: &str, reached_through: &[FlowControlId]) {
         let flow = Flow { consumer_of: reached_through.to_vec(), ..Flow::default() };
         self.with(node, |node, env| node.open_inbox(env, Mailbox::open(name.into()), flow)).unwrap();
     }
 
     /// A listener at `api`, an `echo` behind it, and a `sink` whose messages the test takes.
-    pub fn listen(&mut self, node: usize, places: Places) -> FlowControlId {
+    pub(crate) fn listen(&mut self, node: usize, places: Places) -> FlowControlId {
         let config = Arc::new(self.parties[node].config.clone());
         let listening = Listening { places, reached_through: self.connection_ids(node), ..Listening::default() };
         let id = self.with(node, |node, env| channel::listen::<Aes256GcmSha256>(node, env, config, listening)).unwrap();
@@ -302,13 +308,13 @@ impl Network {
     }
 
     /// Begins a channel; nothing flies yet.
-    pub fn create(&mut self, node: usize, route: &Route) -> Addresses {
+    pub(crate) fn create(&mut self, node: usize, route: &Route) -> Addresses {
         let config = Arc::new(self.parties[node].config.clone());
         self.with(node, |node, env| channel::create::<Aes256GcmSha256>(node, env, config, route)).unwrap()
     }
 
     /// Opens a channel and an inbox for what comes back through it.
-    pub fn open(&mut self, node: usize, route: &Route, inbox: &str) -> Addresses {
+    pub(crate) fn open(&mut self, node: usize, route: &Route, inbox: &str) -> Addresses {
         let addresses = self.create(node, route);
         self.run();
         assert!(self.parties[node].peer_of(&addresses.encryptor).is_some(), "{:?}", self.parties[node].events);
@@ -318,19 +324,19 @@ impl Network {
     }
 
     /// Sends from the owner of a node, and lets it fly.
-    pub fn send(&mut self, node: usize, onward: &Route, back: &str, payload: &[u8]) {
+    pub(crate) fn send(&mut self, node: usize, onward: &Route, back: &str, payload: &[u8]) {
         let message = Message::new(onward.as_ref(), Route::new().then(back).as_ref(), payload);
         self.inject(node, message);
         self.run();
     }
 
     /// Puts a message at its first address of a node, as whoever runs the node can.
-    pub fn inject(&mut self, node: usize, message: Message) {
+    pub(crate) fn inject(&mut self, node: usize, message: Message) {
         self.with(node, |node, env| node.send(env, message)).unwrap();
     }
 
     /// What an inbox of a node received; the inbox is empty then.
-    pub fn take(&mut self, node: usize, inbox: &str) -> Vec<Delivery> {
+    pub(crate) fn take(&mut self, node: usize, inbox: &str) -> Vec<Delivery> {
         let inbox = Address::local(inbox);
         let (taken, left) = self.parties[node].delivered.drain(..).partition(|(address, _)| *address == inbox);
         self.parties[node].delivered = left;
@@ -339,12 +345,12 @@ impl Network {
     }
 
     /// The payloads of what an inbox received.
-    pub fn payloads(&mut self, node: usize, inbox: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn payloads(&mut self, node: usize, inbox: &str) -> Vec<Vec<u8>> {
         self.take(node, inbox).iter().map(|delivery| delivery.message.payload().to_vec()).collect()
     }
 
     /// What waits at the middle of a node, as a hop would send it on.
-    pub fn caught(&mut self, node: usize) -> Vec<Message> {
+    pub(crate) fn caught(&mut self, node: usize) -> Vec<Message> {
         self.run();
         let hop = |mut delivery: Delivery| {
             delivery.message.pop_onward().unwrap();
@@ -355,13 +361,13 @@ impl Network {
     }
 
     /// Lets a caught message go on its way.
-    pub fn release(&mut self, node: usize, message: &Message) {
+    pub(crate) fn release(&mut self, node: usize, message: &Message) {
         self.inject(node, message.clone());
         self.run();
     }
 
     /// Catches what comes and lets it go until nothing comes any more.
-    pub fn pass(&mut self, node: usize) {
+    pub(crate) fn pass(&mut self, node: usize) {
         loop {
             let caught = self.caught(node);
             if caught.is_empty() {
@@ -373,11 +379,11 @@ impl Network {
 }
 
 /// The same message with another payload.
-pub fn with_payload(message: &Message, payload: &[u8]) -> Message {
+pub(crate) fn with_payload(message: &Message, payload: &[u8]) -> Message {
     Message::new(message.onward(), message.return_route(), payload)
 }
 
 /// The addresses of a route.
-pub fn names(route: RouteRef<'_>) -> Vec<Address> {
+pub(crate) fn names(route: RouteRef<'_>) -> Vec<Address> {
     route.iter().map(|address| address.to_owned()).collect()
 }

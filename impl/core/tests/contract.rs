@@ -1,0 +1,48 @@
+//! Every machine of the crate is put through the machine contract (the crate's front page says it in words).
+
+mod common;
+
+#[path = "contract/channel.rs"]
+mod channel;
+#[path = "contract/session.rs"]
+mod session;
+#[path = "contract/tcp.rs"]
+mod tcp;
+#[path = "contract/toy.rs"]
+mod toy;
+
+use std::fmt::Debug;
+
+use common::contract::{World, check};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// Checks the contract for many generated sequences of steps.
+fn keeps_the_contract<W: World>(cases: u32, step: impl Strategy<Value = W::Step>)
+where
+    W::Step: Clone + Debug,
+{
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let steps = proptest::collection::vec(step, 0..40);
+    let outcome =
+        runner.run(&steps, |steps| check::<W>(&steps).map_err(|broken| TestCaseError::fail(broken.to_string())));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn a_tcp_connection_keeps_the_contract() {
+    keeps_the_contract::<tcp::Peer>(256, tcp::step());
+}
+
+#[test]
+fn a_session_keeps_the_contract() {
+    keeps_the_contract::<session::FarNode>(256, session::step());
+}
+
+#[test]
+fn a_secure_channel_keeps_the_contract_on_both_sides() {
+    keeps_the_contract::<channel::Middle<channel::Initiator>>(48, channel::step());
+    keeps_the_contract::<channel::Middle<channel::Responder>>(48, channel::step());
+}
