@@ -21,13 +21,19 @@ fn failures(recorded: &Recorded) -> Vec<String> {
     rows(recorded).iter().flat_map(|row| &row.failed).map(ToString::to_string).collect()
 }
 
-/// The row of the replay, which has to hold.
-fn holds(recorded: &Recorded) -> Row {
+/// The row of the replay and the row of our node, which have to hold.
+fn both_hold(recorded: &Recorded) -> [Row; 2] {
     let rows = rows(recorded);
     for row in &rows {
         assert!(row.holds(), "{}: {:#?}", row.group, row.failed);
     }
-    rows.into_iter().find(|row| row.group.contains("replayed")).expect("the row")
+    ["replayed", "by our node"].map(|group| rows.iter().find(|row| row.group.contains(group)).expect("the row").clone())
+}
+
+/// The row of the replay.
+fn holds(recorded: &Recorded) -> Row {
+    let [replay, _] = both_hold(recorded);
+    replay
 }
 
 /// What is checked of a channel with `data` messages after the handshake, each taken once: the handshake in Noise,
@@ -63,8 +69,10 @@ fn hundreds_of_messages_cross_several_renewals_of_keys() {
     for operations in [false, true] {
         let mut recorder = long();
         recorder.close(0, End::Responder);
-        let row = holds(&recorder.finish(operations));
+        let [row, node] = both_hold(&recorder.finish(operations));
         assert_eq!((row.checked, row.not_yet_count()), (of_channel(301) + CLAIMS, 0));
+        // Every frame is sent by a node at one end and received by a node at the other.
+        assert_eq!((node.checked, node.not_yet_count(), node.outside_count()), (2 * (304 + 1), 0, 0));
     }
 }
 
@@ -136,20 +144,25 @@ fn tangled(relayed: bool) -> Recorder {
 
 #[test]
 fn channels_side_by_side_inside_each_other_and_in_both_directions_are_all_replayed() {
-    let row = holds(&tangled(false).finish(true));
+    let recorder = tangled(false);
+    let recorded_frames = recorder.len();
+    let [row, node] = both_hold(&recorder.finish(true));
     let innermost = 3 + 72 + 1;
     let inner = 3 + 72 + 1 + innermost;
     let data = [6 + inner, 73, 72 + 1 + innermost, 73];
     assert_eq!(row.checked, data.into_iter().map(of_channel).sum::<usize>() + CLAIMS);
-    assert_eq!((row.not_yet_count(), waiting(&row, "outside of channels")), (2, 2));
+    assert_eq!((row.not_yet_count(), waiting(&node, "services")), (0, 2));
+    // Where a channel inside is for the listener that the channel outside was for, the end is replayed without a node.
+    assert_eq!((node.checked, node.outside_count()), (recorded_frames + 1, 1));
 }
 
 #[test]
 fn a_session_recorded_on_both_links_of_a_relay_is_replayed_on_both() {
-    let row = holds(&tangled(true).finish(true));
+    let [row, node] = both_hold(&tangled(true).finish(true));
     let one = holds(&tangled(false).finish(true));
     assert_eq!(row.checked, 2 * (one.checked - CLAIMS) + CLAIMS);
-    assert_eq!(row.not_yet_count(), 2);
+    assert_eq!((row.not_yet_count(), waiting(&node, "services")), (0, 2));
+    assert_eq!((node.checked > 200, node.outside_count()), (true, 3));
 }
 
 fn credential() -> Vec<u8> {
@@ -205,10 +218,9 @@ fn a_party_whose_secrets_are_not_recorded_is_not_a_failure_unless_its_answer_is_
     let mut recorded = recorder.finish(true);
     // The second channel's responder is a stranger: the keys that its vault made are not recorded.
     recorded.session()["responder_vault_operations"].as_array_mut().expect("operations").truncate(1);
-    let row = holds(&recorded);
+    let [row, node] = both_hold(&recorded);
     // Message 3 is for an address of which nothing is known.
-    assert_eq!(waiting(&row, "whose secrets are not recorded"), 2);
-    assert_eq!(waiting(&row, "outside of channels"), 1);
+    assert_eq!((waiting(&row, "whose secrets are not recorded"), waiting(&node, "services")), (2, 1));
     let message_2 = recorded.frames().len() - 2;
     let forged = recorded.tamper(message_2, 150);
     assert!(!failures(&forged).is_empty());

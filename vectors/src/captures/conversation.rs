@@ -9,6 +9,8 @@ pub(super) struct Tap {
     pub(super) case: String,
     /// The connection, or that of the channel it came out of.
     pub(super) connection: u64,
+    /// Which way it went there.
+    pub(super) direction: String,
     pub(super) message: Message,
     /// The whole frame, when it was one.
     pub(super) frame: Option<Vec<u8>>,

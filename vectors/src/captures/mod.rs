@@ -8,6 +8,7 @@ mod format;
 mod frames;
 mod handshake;
 mod identities;
+mod nodes;
 mod operations;
 pub(crate) mod party;
 mod replay;
@@ -34,6 +35,7 @@ pub fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progr
     vec![
         frames::check(source, recording, progress),
         replay::check(source, recording, progress),
+        nodes::check(source, recording, progress),
         operations::check(source, recording, progress),
         identities::identities(source, recording, progress),
         identities::attestations(source, recording, progress),

@@ -11,6 +11,7 @@ use razor::channel::{Addresses, Event, Input};
 use razor::env::Timestamp;
 use razor::identity::PresentedCredential;
 use razor::routing::{Address, Message, Route};
+use razor::vault::suite::{Aes256GcmSha256, Suite};
 
 use super::conversation::{self, Conversation, Found, Item, Part, Side, Tap};
 use super::format::{Frame, Recording, Session, Times};
@@ -27,10 +28,6 @@ pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMu
     for (name, session) in &recording.sessions {
         if session.secrets.is_some() {
             one_session(&mut tally, name, recording, session);
-        } else {
-            session.frames.iter().filter(|frame| matches!(frame, Frame::Message(_))).for_each(|_| {
-                tally.not_yet("messages of sessions without secrets: their frames are checked");
-            });
         }
         session.unknown().for_each(|field| tally.not_yet(format!("what a session records as `{field}`")));
     }
@@ -38,26 +35,47 @@ pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMu
     tally.finish()
 }
 
+/// Whether a session's channels are of the suite that production is built with.
+pub(super) fn is_known_suite(session: &Session) -> bool {
+    session.protocol_name_ascii.as_deref().is_none_or(|name| name == Aes256GcmSha256::NAME)
+}
+
+/// The messages of a session's frames.
+pub(super) fn taps(name: &str, session: &Session) -> Vec<Result<Tap, (String, String)>> {
+    let mut taps = Vec::new();
+    for (index, frame) in session.frames.iter().enumerate() {
+        let Frame::Message(frame) = frame else { continue };
+        let case = format!("{name}, frame {index}");
+        taps.push(match frames::decode(frame.frame_hex.get(4..).unwrap_or_default()) {
+            Ok(message) => Ok(Tap {
+                case,
+                connection: frame.place.connection(),
+                direction: frame.place.direction.clone(),
+                message,
+                frame: Some(frame.frame_hex.0.clone()),
+            }),
+            Err(sentence) => Err((case, sentence)),
+        });
+    }
+    taps
+}
+
 fn one_session(tally: &mut Tally<'_>, name: &str, recording: &Recording, session: &Session) {
-    if session.protocol_name_ascii.as_deref().is_some_and(|name| name != "OCKAM_XX_25519_AES256_GCM_SHA256") {
+    if !is_known_suite(session) {
         return tally.not_yet("sessions of another suite");
     }
     let secrets = match Secrets::new(recording, session) {
         Ok(secrets) => secrets,
         Err(sentence) => return tally.check(format!("{name}, its secrets"), Err(sentence)),
     };
-    let mut taps = Vec::new();
-    for (index, frame) in session.frames.iter().enumerate() {
-        let Frame::Message(frame) = frame else { continue };
-        let case = format!("{name}, frame {index}");
-        match frames::decode(frame.frame_hex.get(4..).unwrap_or_default()) {
-            Ok(message) => {
-                let (connection, frame) = (frame.place.connection(), Some(frame.frame_hex.0.clone()));
-                taps.push(Tap { case, connection, message, frame });
-            }
-            Err(sentence) => tally.check(case, Err(sentence)),
+    let mut found = Vec::new();
+    for tap in taps(name, session) {
+        match tap {
+            Ok(tap) => found.push(tap),
+            Err((case, sentence)) => tally.check(case, Err(sentence)),
         }
     }
+    let taps = found;
     let mut evidence = Vec::new();
     if replay(tally, &secrets, &taps, 0, &mut evidence) == 0 {
         let sentence = "no message of the session begins a channel with the recorded secrets";
@@ -71,7 +89,7 @@ const DEPTH: usize = 8;
 
 /// Replays every channel among `taps`; says how many there are.
 fn replay(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], depth: usize, evidence: &mut Vec<Evidence>) -> usize {
-    let Found { conversations, orphans, plain } = conversation::find(secrets, taps);
+    let Found { conversations, orphans, .. } = conversation::find(secrets, taps);
     for orphan in orphans {
         let to = orphan.message.onward().last();
         let first = taps.iter().find(|tap| to.is_some() && tap.message.return_route().last() == to);
@@ -82,9 +100,6 @@ fn replay(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], depth: usize, 
             }
             Some(message_1) => tally.check(&orphan.case, Err(format!("it does not answer {}", message_1.case))),
         }
-    }
-    if depth == 0 {
-        plain.iter().for_each(|_| tally.not_yet("messages outside of channels: their frames are checked"));
     }
     for conversation in &conversations {
         let case = conversation.get(Part::Message1).map_or("a channel", |tap| &tap.case);
@@ -159,12 +174,15 @@ fn one_channel<'t>(
         connection: message_1.connection,
         responder,
         now: Timestamp(alice.created_at.0.max(bob.created_at.0)),
-        to_responder: Direction::new(tally, &conversation.items, Side::Initiator, forth),
-        to_initiator: Direction::new(tally, &conversation.items, Side::Responder, back),
+        to_responder: Direction::new(&conversation.items, Side::Initiator, forth),
+        to_initiator: Direction::new(&conversation.items, Side::Responder, back),
         handshake,
         alice,
         bob,
     };
+    for (tap, sentence) in play.to_responder.failures.iter().chain(&play.to_initiator.failures) {
+        tally.check(format!("{}, decrypted", tap.case), Err(sentence.clone()));
+    }
     for side in [Side::Initiator, Side::Responder] {
         play.as_party(tally, side)?;
     }
@@ -194,6 +212,7 @@ impl<'t> Play<'_, 't> {
                 (nonce, Said::Payload(message)) if seen.insert((item.sender, nonce)) => Some(Tap {
                     case: format!("{}, inside", item.tap.case),
                     connection: item.tap.connection,
+                    direction: item.tap.direction.clone(),
                     message: message.clone(),
                     frame: None,
                 }),

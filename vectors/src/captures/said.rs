@@ -9,7 +9,6 @@ use razor::vault::suite::{Aes256GcmSha256, Suite};
 use razor::vault::{Cipher, Key};
 
 use super::conversation::{Item, Part, Side, Tap};
-use crate::report::Tally;
 
 /// Messages under one key, and the distance that nonces may have: by the wire's definition 32 and 32.
 const INTERVAL: u64 = 32;
@@ -30,16 +29,18 @@ pub(super) enum Said {
 pub(super) struct Direction<'t> {
     /// By nonce: where it was recorded first, and what it says.
     pub(super) by_nonce: BTreeMap<u64, (&'t Tap, Said)>,
+    /// What is not authentic or says nothing, and why.
+    pub(super) failures: Vec<(&'t Tap, String)>,
     keys: Vec<Key>,
 }
 
 impl<'t> Direction<'t> {
-    /// Decrypts everything that `sender` sent. What is not authentic is a failure.
-    pub(super) fn new(tally: &mut Tally<'_>, items: &[Item<'t>], sender: Side, key: Key) -> Self {
-        let mut direction = Self { by_nonce: BTreeMap::new(), keys: vec![key] };
+    /// Decrypts everything that `sender` sent.
+    pub(super) fn new(items: &[Item<'t>], sender: Side, key: Key) -> Self {
+        let mut direction = Self { by_nonce: BTreeMap::new(), failures: Vec::new(), keys: vec![key] };
         for item in items.iter().filter(|item| item.part == Part::Data && item.sender == sender) {
             if let Err(sentence) = direction.read(item.tap) {
-                tally.check(format!("{}, decrypted", item.tap.case), Err(sentence));
+                direction.failures.push((item.tap, sentence));
             }
         }
         direction
@@ -125,6 +126,11 @@ impl Rule {
         self.largest = self.largest.max(nonce);
         self.closed = matches!(said, Said::Close);
         true
+    }
+
+    /// Whether the channel is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// The receiver has closed the channel itself.
