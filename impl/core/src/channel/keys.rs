@@ -56,14 +56,20 @@ impl<S: Suite> Encryptor<S> {
         let next = nonce.checked_add(1).ok_or(Error::limit("CHN-34", "all nonces of the channel are used"))?;
         //= spec/src/channels.md#chn-33
         //# An encryptor MUST renew its key before it encrypts nonce n when n is greater than 0 and a multiple of 32.
-        if nonce > 0 && nonce.is_multiple_of(INTERVAL) {
+        let renewed = if nonce > 0 && nonce.is_multiple_of(INTERVAL) {
             let cipher = self.cipher.take().unwrap_or_else(|| Box::new(S::Cipher::new(&self.key)));
-            self.key = cipher.renewed_key()?;
-        }
-        let cipher = self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(&self.key)));
+            Some(cipher.renewed_key()?)
+        } else {
+            None
+        };
+        let key = renewed.as_ref().unwrap_or(&self.key);
+        let cipher = self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(key)));
         //= spec/src/channels.md#chn-31
         //# A channel message MUST be the nonce as 8 bytes big endian, the ciphertext, and the 16-byte tag, with empty associated data.
-        let tag = cipher.seal(nonce, &[], message.payload_mut())?;
+        let tag = cipher.seal(nonce, &[], message.payload_mut()).inspect_err(|_| self.cipher = None)?;
+        if let Some(renewed) = renewed {
+            self.key = renewed;
+        }
         message.wrap(&nonce.to_be_bytes(), &tag);
         //= spec/src/channels.md#chn-30
         //# Each direction MUST start at nonce 0 and use every next nonce for the next message.
