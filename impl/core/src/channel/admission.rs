@@ -173,6 +173,15 @@ mod tests {
         assert_eq!(admission.occupants.len(), 8);
     }
 
+    #[test]
+    fn places_beyond_the_limits_count_as_the_nearest_within() {
+        let within = |total, per_source| Admission::new(Places { total, per_source }).places;
+        assert_eq!(within(0, 0), Places::FLOOR);
+        assert_eq!(within(usize::MAX, usize::MAX), Places::CEILING);
+        assert_eq!(within(8, 100), Places { total: 8, per_source: 8 });
+        assert_eq!(within(1024, 64), Places::DEFAULT);
+    }
+
     //= spec/src/channels.md#chn-53
     //= type=test
     //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most.

@@ -545,6 +545,44 @@ fn both_sides_give_up_after_their_timeout_and_not_before() {
     }
 }
 
+#[test]
+fn a_timeout_beyond_the_limits_counts_as_the_nearest_within() {
+    for (configured, counts) in [(0, 5), (5, 5), (3600, 3600), (86_400, 3600)] {
+        let mut alice = Side::new("alice", 1);
+        alice.config.timeout = HandshakeTime(core::time::Duration::from_secs(configured));
+        alice.initiate();
+        let deadline = alice.channel.as_ref().unwrap().deadline().unwrap().at;
+        assert_eq!(deadline, Instant::from_millis(counts * 1000));
+    }
+}
+
+#[test]
+fn a_genuine_message_2_that_comes_while_the_store_is_asked_about_a_thief_is_taken_after_all() {
+    // Bob has rotated his key, and Alice knows; the thief answers first, with the older history.
+    let (mut alice, mut thief) = pair();
+    let mut bob = Side::new("bob", 2);
+    let mut entropy = Seeded::from_u64(77);
+    let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
+    let rotated = bob.person.identity.clone().rotate(&mut bob.person.vault, SigningKind::Ed25519, &mut env).unwrap();
+    let (_, attestation) = rotated.attest_static_key(&mut bob.person.vault, &mut env).unwrap();
+    bob.config = Config::new(&rotated, &attestation, &[], NOW).unwrap();
+    alice.store.pin(&rotated).unwrap();
+    alice.late = true;
+    alice.initiate();
+    let m1 = alice.sent.pop_front().unwrap();
+    for side in [&mut thief, &mut bob] {
+        side.respond(&m1).unwrap();
+        alice.receive(&side.sent.pop_front().unwrap()).unwrap();
+        assert_eq!(alice.state(), State::LoadPeer);
+    }
+    alice.late = false;
+    alice.answer_one();
+    alice.drain();
+    assert_eq!(alice.state(), State::Open);
+    let [Event::Dropped(dropped), Event::Opened(peer)] = &alice.events[..] else { panic!("{:?}", alice.events) };
+    assert_eq!((dropped.requirement(), *peer), ("IDN-28", rotated.identifier()));
+}
+
 //= spec/src/channels.md#chn-20
 //= type=test
 //# A party MUST send each handshake message at most once.
