@@ -140,29 +140,30 @@ impl<S: Suite> Decryptor<S> {
         //= spec/src/channels.md#chn-36
         //# A decryptor MUST keep a key of the next interval only after a message has been authentic under it.
         let candidate = match choice {
-            Choice::Candidate => Some(S::Cipher::new(&self.current).renewed_key()?),
+            Choice::Candidate => {
+                let key = self.cipher().renewed_key()?;
+                let cipher = Box::new(S::Cipher::new(&key));
+                Some((key, cipher))
+            }
             _ => None,
         };
-        let authentic = match (choice, &candidate) {
-            (Choice::Candidate, Some(key)) => S::Cipher::new(key).open(nonce, &[], text, tag),
-            (Choice::Previous, _) => {
+        let authentic = match (&candidate, choice) {
+            (Some((_, cipher)), _) => cipher.open(nonce, &[], text, tag),
+            (None, Choice::Previous) => {
                 let key = self.previous.as_ref().ok_or(NO_KEY)?;
                 S::Cipher::new(key).open(nonce, &[], text, tag)
             }
-            _ => {
-                let cipher = self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(&self.current)));
-                cipher.open(nonce, &[], text, tag)
-            }
+            (None, _) => self.cipher().open(nonce, &[], text, tag),
         };
         //= spec/src/channels.md#chn-37
         //# A decryptor MUST NOT change its window, its keys or its route before the tag of the message has been verified.
         authentic.map_err(|_| Error::misbehaved("CHN-37", "a channel message is not authentic"))?;
         self.window.commit(fresh);
-        if let Some(key) = candidate {
+        if let Some((key, cipher)) = candidate {
             //= spec/src/channels.md#chn-38
             //# A decryptor MUST erase the key of the interval before the previous one when it moves on.
             self.previous = Some(core::mem::replace(&mut self.current, key));
-            self.cipher = None;
+            self.cipher = Some(cipher);
         }
         message.clear_routes();
         message.unwrap_payload(NONCE, TAG);
@@ -172,6 +173,11 @@ impl<S: Suite> Decryptor<S> {
     /// Drops the expanded key; the next message makes it anew.
     pub fn shrink(&mut self) {
         self.cipher = None;
+    }
+
+    /// The current key, expanded.
+    fn cipher(&mut self) -> &S::Cipher {
+        self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(&self.current)))
     }
 
     /// Which key a nonce belongs to.

@@ -116,12 +116,12 @@ impl<S: Suite> Session<S> {
     }
 
     fn read(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
-        let back = message.return_route().to_owned();
+        let way = self.new_way(message.return_route());
         let nonce = self.decryptor.open(message)?;
         let config = &shared.config;
         match message::decode(message, &config.limits, config.padding_limit)? {
             Plaintext::Payload => {
-                self.follow(nonce, &back, &config.limits);
+                self.follow(nonce, way.as_ref(), &config.limits);
                 //= spec/src/channels.md#chn-45
                 //# A decryptor MUST put its encryptor address at the front of the inner return route before it delivers a message.
                 message.push_return(shared.addresses.encryptor.as_ref());
@@ -136,13 +136,25 @@ impl<S: Suite> Session<S> {
         }
     }
 
+    /// The way that a message to a responder came, if that is not where the peer is known to be.
+    fn new_way(&self, way: RouteRef<'_>) -> Option<Route> {
+        self.moved_by?;
+        let known = self.remote.as_ref();
+        let same = way.last() != known.last()
+            && way.len().saturating_add(1) == known.len()
+            && known.items().starts_with(way.items());
+        (!same).then(|| way.to_owned())
+    }
+
     /// Lets the remote route follow the peer.
-    fn follow(&mut self, nonce: u64, back: &Route, limits: &Limits) {
+    fn follow(&mut self, nonce: u64, way: Option<&Route>, limits: &Limits) {
         //= spec/src/channels.md#chn-46
         //# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
         if self.moved_by.is_some_and(|last| nonce > last) {
             self.moved_by = Some(nonce);
-            let _ = self.set_route(back, limits);
+            if let Some(way) = way {
+                let _ = self.set_route(way, limits);
+            }
         }
     }
 
