@@ -4,6 +4,8 @@ mod common;
 
 #[path = "contract/channel.rs"]
 mod channel;
+#[path = "contract/node.rs"]
+mod node;
 #[path = "contract/session.rs"]
 mod session;
 #[path = "contract/tcp.rs"]
@@ -39,6 +41,11 @@ fn a_tcp_connection_keeps_the_contract() {
 #[test]
 fn a_session_keeps_the_contract() {
     keeps_the_contract::<session::FarNode>(256, session::step());
+}
+
+#[test]
+fn a_node_keeps_the_contract() {
+    keeps_the_contract::<node::Outside>(256, node::step());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use razor::channel::{HandshakeTime, HoldLimits, PaddingLimit, Places};
 use razor::identity::{HistoryLimits, PresentationLimits};
 use razor::routing::Limits;
+use razor::{node, session, transport};
 
 const CHAPTER: &str = include_str!("../../../spec/src/limits.md");
 
@@ -30,6 +31,44 @@ fn code() -> Vec<Row> {
         [Limits::FLOOR, Limits::CEILING, Limits::DEFAULT],
         |l| [l.hops.into(), l.address.into(), l.route.into()],
     );
+    all.extend(rows(
+        ["transport message", "bytes handed over at once", "time for the opening byte", "time for a frame"],
+        [transport::Config::FLOOR, transport::Config::CEILING, transport::Config::DEFAULT],
+        |l| [l.frame.into(), l.chunk as u64, l.opening_time.as_secs(), l.frame_time.as_secs()],
+    ));
+    all.extend(rows(
+        [
+            "connections of a node",
+            "messages that wait in a node",
+            "memory of messages that wait in a node",
+            "messages that wait for a worker",
+            "memory of messages that wait for a worker",
+            "memory that connections hold together",
+            "bytes on their way on a connection",
+            "messages handed over and not taken, by inbox",
+            "steps of one call",
+            "reports of dropped messages in one call",
+            "stall time",
+            "unanswered requests",
+        ],
+        [node::Config::FLOOR, node::Config::CEILING, node::Config::DEFAULT],
+        |l| {
+            [
+                l.connections as u64,
+                l.queue as u64,
+                l.queue_bytes as u64,
+                l.inbox as u64,
+                l.inbox_bytes as u64,
+                l.held as u64,
+                l.transmit,
+                l.hand_over,
+                l.steps as u64,
+                l.reports as u64,
+                l.stall.as_secs(),
+                l.requests as u64,
+            ]
+        },
+    ));
     all.extend(rows(
         ["changes in a history", "encoded history"],
         [HistoryLimits::FLOOR, HistoryLimits::CEILING, HistoryLimits::DEFAULT],
@@ -59,6 +98,16 @@ fn code() -> Vec<Row> {
         ["time for a handshake"],
         [HandshakeTime::FLOOR, HandshakeTime::CEILING, HandshakeTime::DEFAULT],
         |l| [l.0.as_secs()],
+    ));
+    all.extend(rows(
+        [
+            "time between pings",
+            "time for an attempt",
+            "base pause after a failed attempt",
+            "longest pause after a failed attempt",
+        ],
+        [session::Config::FLOOR, session::Config::CEILING, session::Config::DEFAULT],
+        |l| [l.ping_interval, l.attempt_timeout, l.backoff_base, l.backoff_max].map(|time| time.as_secs()),
     ));
     all
 }

@@ -1,14 +1,14 @@
 //! Connections of a node: framing on one side, a worker with two addresses on the other.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::builtin::ConnectionWorker;
 use super::table::Credit;
 use super::worker::{ConnectionId, Flow, FlowControlId, Mailbox, Port, Provenance, Spec, WorkerId};
-use super::{Event, Node, Output, Source};
+use super::{Node, Output, Source};
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
 use crate::machine::{Deadline, Machine, Refused};
@@ -20,14 +20,8 @@ pub(super) const RECEIVER: Port = 0;
 /// The port to which messages for the peer are sent.
 pub(super) const SENDER: Port = 1;
 
-/// One connection.
-pub(super) struct Connection {
-    pub(super) tcp: Tcp,
-    pub(super) worker: WorkerId,
-    pub(super) sender: Address,
-    /// A message whose receiver is full; nothing more is read until it is taken or its time is up.
-    pub(super) stalled: Option<(Message, Instant)>,
-}
+const STALLED: Error = Error::limit("NOD-11", "the receiver stayed full for the stall time");
+const TOO_MUCH: Error = Error::limit("NOD-30", "connections hold too much, and this one the most");
 
 /// A new connection, made by a driver.
 #[derive(Debug, Clone, Default)]
@@ -38,14 +32,143 @@ pub struct Connected {
     pub alias: Option<Address>,
 }
 
+/// One connection.
+pub(super) struct Connection {
+    tcp: Tcp,
+    pub(super) worker: WorkerId,
+    pub(super) sender: Address,
+    alias: Option<Address>,
+    /// A message whose receiver is full; nothing more is read until it is taken or its time is up.
+    stalled: Option<Stalled>,
+    /// Whether it stands in [`Connections::ready`].
+    ready: bool,
+    /// Its entry in [`Connections::deadlines`].
+    deadline: Option<Deadline>,
+    /// Its share of [`Connections::held`].
+    held: usize,
+}
+
+struct Stalled {
+    message: Message,
+    until: Instant,
+    place: Place,
+}
+
+/// A place in [`Connections::waiting`]: whose inbox is full, or the node when `None`; then the order.
+type Place = (Option<WorkerId>, u64);
+
 /// All connections.
 #[derive(Default)]
 pub(super) struct Connections {
-    pub(super) open: BTreeMap<ConnectionId, Connection>,
-    /// Those with a stalled message or bytes that wait for room.
-    pub(super) waiting: BTreeSet<ConnectionId>,
-    pub(super) aliases: BTreeMap<Address, ConnectionId>,
-    pub(super) highest: Option<ConnectionId>,
+    open: BTreeMap<ConnectionId, Connection>,
+    /// Those that can go on, each once.
+    ready: VecDeque<ConnectionId>,
+    /// Those with a stalled message, by what it waits for, in the order in which they came.
+    waiting: BTreeMap<Place, ConnectionId>,
+    next_place: u64,
+    /// When each wants attention.
+    deadlines: BTreeSet<(Instant, ConnectionId)>,
+    /// Bytes of messages that are not complete, not read or stalled, of all connections.
+    held: usize,
+    aliases: BTreeMap<Address, ConnectionId>,
+    highest: Option<ConnectionId>,
+}
+
+impl Connections {
+    pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.open.get(&id)
+    }
+
+    /// The connection that was dialled at a transport address.
+    pub(super) fn dialled(&self, address: &Address) -> Option<&Connection> {
+        self.open.get(self.aliases.get(address)?)
+    }
+
+    /// The workers behind connections.
+    pub(super) fn workers(&self) -> BTreeSet<WorkerId> {
+        self.open.values().map(|connection| connection.worker).collect()
+    }
+
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether one of them can go on.
+    pub(super) fn has_work(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// When a connection wants attention next.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let (_, id) = self.deadlines.first()?;
+        self.open.get(id)?.deadline
+    }
+
+    /// The next that can go on.
+    fn next_ready(&mut self) -> Option<ConnectionId> {
+        loop {
+            let id = self.ready.pop_front()?;
+            if let Some(connection) = self.open.get_mut(&id) {
+                connection.ready = false;
+                return Some(id);
+            }
+        }
+    }
+
+    /// Lets a connection go on when its turn comes.
+    fn make_ready(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open.get_mut(&id)
+            && !connection.ready
+        {
+            connection.ready = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// There is room at `place`: who waited longest for it may go on. `false` when nobody waited.
+    pub(super) fn wake(&mut self, place: Option<WorkerId>) -> bool {
+        let first = self.waiting.range((place, 0)..=(place, u64::MAX)).next();
+        let Some((place, id)) = first.map(|(place, id)| (*place, *id)) else { return false };
+        self.waiting.remove(&place);
+        self.make_ready(id);
+        true
+    }
+
+    /// Keeps the sums and deadlines right after something has happened to a connection.
+    fn settle(&mut self, id: ConnectionId) {
+        let Some(connection) = self.open.get_mut(&id) else { return };
+        let stalled = connection.stalled.as_ref();
+        let held = connection.tcp.provisional().saturating_add(stalled.map_or(0, |s| s.message.footprint()));
+        self.held = self.held.saturating_sub(core::mem::replace(&mut connection.held, held)).saturating_add(held);
+        let stalled = stalled.map(|stalled| Deadline::new(stalled.until, "stalled receiver"));
+        let deadline = Deadline::earlier(stalled, connection.tcp.deadline());
+        if let Some(old) = core::mem::replace(&mut connection.deadline, deadline) {
+            self.deadlines.remove(&(old.at, id));
+        }
+        if let Some(new) = deadline {
+            self.deadlines.insert((new.at, id));
+        }
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let connection = self.open.remove(&id)?;
+        self.held = self.held.saturating_sub(connection.held);
+        if let Some(deadline) = connection.deadline {
+            self.deadlines.remove(&(deadline.at, id));
+        }
+        if let Some(stalled) = &connection.stalled {
+            self.waiting.remove(&stalled.place);
+        }
+        if let Some(alias) = &connection.alias
+            && self.aliases.get(alias) == Some(&id)
+        {
+            self.aliases.remove(alias);
+        }
+        if connection.ready {
+            self.ready.retain(|other| *other != id);
+        }
+        Some(connection)
+    }
 }
 
 impl Node {
@@ -75,22 +198,34 @@ impl Node {
             resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.transmit });
         }
         self.connections.highest = Some(id);
-        if let Some(alias) = how.alias {
+        if let Some(alias) = how.alias.clone() {
             self.connections.aliases.insert(alias, id);
         }
-        let tcp = Tcp::new(self.config.tcp.clone(), self.now);
-        self.connections.open.insert(id, Connection { tcp, worker, sender: sender.clone(), stalled: None });
-        self.pump(env, id);
+        let connection = Connection {
+            tcp: Tcp::new(self.config.tcp.clone(), self.now),
+            worker,
+            sender: sender.clone(),
+            alias: how.alias,
+            stalled: None,
+            ready: false,
+            deadline: None,
+            held: 0,
+        };
+        self.connections.open.insert(id, connection);
+        self.pump(id);
         Ok(sender)
     }
 
     /// Lets a connection go, with everything that belongs to it.
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.open.remove(&id) {
-            self.connections.waiting.remove(&id);
-            self.connections.aliases.retain(|_, other| *other != id);
+        if let Some(connection) = self.connections.remove(id) {
             self.forget(connection.worker);
         }
+    }
+
+    /// Whether bytes from a connection's peer would be taken now.
+    pub(super) fn reads_from(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_some_and(|connection| connection.stalled.is_none() && !connection.ready)
     }
 
     pub(super) fn receive(
@@ -99,94 +234,140 @@ impl Node {
         id: ConnectionId,
         bytes: Vec<u8>,
     ) -> Result<(), Refused<Vec<u8>>> {
+        let reads = self.reads_from(id);
         let Some(connection) = self.connections.open.get_mut(&id) else {
             // The node has closed it and the driver does not know yet.
             return Ok(());
         };
         //= spec/src/nodes.md#nod-10
         //# A node MUST NOT read from a connection whose last message waits for a full receiver.
-        if connection.stalled.is_some() || self.connections.waiting.contains(&id) {
+        if !reads {
             return Err(Refused::Full(bytes));
         }
         connection.tcp.handle(env, transport::Input::Received(bytes)).map_err(|refused| match refused {
             Refused::Full(transport::Input::Received(bytes)) => Refused::Full(bytes),
             refused => Refused::Error(refused.into_error("NOD-10")),
         })?;
-        self.pump(env, id);
+        self.pump(id);
+        self.make_room();
         Ok(())
     }
 
+    /// Closes connections until they hold no more than they may.
+    fn make_room(&mut self) {
+        //= spec/src/nodes.md#nod-30
+        //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
+        while self.connections.held > self.config.held {
+            let heaviest = self.connections.open.iter().max_by_key(|(_, connection)| connection.held);
+            let Some(id) = heaviest.map(|(id, _)| *id) else { return };
+            self.close(id, TOO_MUCH);
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId, error: Error) {
+        self.count(error);
+        self.outputs.push_back(Output::Close { connection: id, error });
+        self.disconnect(id);
+    }
+
     /// Takes what a connection has to give, as long as there is room for it.
-    pub(super) fn pump(&mut self, _env: &mut Env<'_>, id: ConnectionId) {
-        while let Some(connection) = self.connections.open.get_mut(&id) {
-            let (message, source) = match connection.stalled.take() {
-                Some((message, until)) => (Some((message, Some(until))), connection.worker),
-                None => match connection.tcp.poll_output() {
-                    None => {
-                        self.connections.waiting.remove(&id);
+    fn pump(&mut self, id: ConnectionId) {
+        self.pump_while_there_is_room(id);
+        self.connections.settle(id);
+    }
+
+    fn pump_while_there_is_room(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.open.get_mut(&id)
+            && let Some(stalled) = connection.stalled.take()
+        {
+            self.connections.waiting.remove(&stalled.place);
+            let Stalled { message, until, place: (place, _) } = stalled;
+            if !self.enter(id, message, Some(until)) {
+                // It did not use the room for which it was woken; somebody else may.
+                if self.connections.open.get(&id).and_then(|c| c.stalled.as_ref()).is_some_and(|s| s.place.0 != place) {
+                    self.connections.wake(place);
+                }
+                return;
+            }
+        }
+        loop {
+            let Some(connection) = self.connections.open.get_mut(&id) else { return };
+            //= spec/src/nodes.md#nod-27
+            //# A node MUST NOT take more messages from its connections in one call than its step budget.
+            if self.budget.frames == 0 && !connection.tcp.is_drained() {
+                return self.connections.make_ready(id);
+            }
+            let Some(output) = connection.tcp.poll_output() else { return };
+            match output {
+                transport::Output::Open(bytes) => self.emit(id, Message::raw(bytes.to_vec(), 0)),
+                transport::Output::Transmit(frame) => self.emit(id, frame),
+                transport::Output::Dropped(error) => {
+                    self.budget.frames = self.budget.frames.saturating_sub(1);
+                    self.report(None, error);
+                }
+                transport::Output::Close(error) => return self.close(id, error),
+                transport::Output::Deliver(mut message) => {
+                    self.budget.frames = self.budget.frames.saturating_sub(1);
+                    //= spec/src/nodes.md#nod-7
+                    //# A node MUST put the address of the connection's sender at the front of the return route of every message that arrives on it.
+                    message.push_return(connection.sender.as_ref());
+                    if !self.enter(id, message, None) {
                         return;
                     }
-                    Some(transport::Output::Deliver(mut message)) => {
-                        //= spec/src/nodes.md#nod-7
-                        //# A node MUST put the address of the connection's sender at the front of the return route of every message that arrives on it.
-                        message.push_return(connection.sender.as_ref());
-                        (Some((message, None)), connection.worker)
-                    }
-                    Some(transport::Output::Open(bytes)) => {
-                        self.outputs
-                            .push_back(Output::Transmit { connection: id, frame: Message::raw(bytes.to_vec(), 0) });
-                        continue;
-                    }
-                    Some(transport::Output::Transmit(frame)) => {
-                        self.outputs.push_back(Output::Transmit { connection: id, frame });
-                        continue;
-                    }
-                    Some(transport::Output::Dropped(error)) => {
-                        self.count(error);
-                        self.outputs.push_back(Output::Event(Event::Dropped { to: None, error }));
-                        continue;
-                    }
-                    Some(transport::Output::Close(error)) => {
-                        self.count(error);
-                        self.outputs.push_back(Output::Close { connection: id, error });
-                        self.disconnect(id);
-                        return;
-                    }
-                },
-            };
-            let Some((message, until)) = message else { return };
-            let source = Source::Worker(source, RECEIVER);
-            //= spec/src/nodes.md#nod-6
-            //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
-            match self.dispatch(source, message, Provenance::connection(id)) {
-                Ok(()) => {}
-                Err(Refused::Error(error)) => self.report(None, error),
-                Err(Refused::Full(message)) => {
-                    let until = until.unwrap_or(self.now + self.config.stall);
-                    //= spec/src/nodes.md#nod-11
-                    //# A node MUST drop a message that has waited for a full receiver for the stall time, and read on.
-                    if until <= self.now {
-                        self.report(
-                            Some(&message),
-                            Error::limit("NOD-11", "the receiver stayed full for the stall time"),
-                        );
-                        continue;
-                    }
-                    if let Some(connection) = self.connections.open.get_mut(&id) {
-                        connection.stalled = Some((message, until));
-                    }
-                    self.connections.waiting.insert(id);
-                    return;
                 }
             }
         }
     }
 
-    /// Tries again whatever waits for room.
-    pub(super) fn pump_waiting(&mut self, env: &mut Env<'_>) {
-        let waiting: Vec<ConnectionId> = self.connections.waiting.iter().copied().collect();
-        for id in waiting {
-            self.pump(env, id);
+    /// Lets a message from a connection into the node. `false` when it has to wait.
+    fn enter(&mut self, id: ConnectionId, message: Message, until: Option<Instant>) -> bool {
+        let Some(worker) = self.connections.get(id).map(|connection| connection.worker) else { return true };
+        //= spec/src/nodes.md#nod-6
+        //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
+        match self.dispatch(Source::Worker(worker, RECEIVER), message, Provenance::connection(id)) {
+            Ok(()) => true,
+            Err(Refused::Error(error)) => {
+                self.report(None, error);
+                true
+            }
+            Err(Refused::Full(message)) => {
+                let until = until.unwrap_or(self.now + self.config.stall);
+                //= spec/src/nodes.md#nod-11
+                //# A node MUST drop a message that has waited for a full receiver for the stall time, and read on.
+                if until <= self.now {
+                    self.report(Some(&message), STALLED);
+                    return true;
+                }
+                let place = (self.what_is_full(&message), self.connections.next_place);
+                self.connections.next_place = self.connections.next_place.saturating_add(1);
+                self.connections.waiting.insert(place, id);
+                if let Some(connection) = self.connections.open.get_mut(&id) {
+                    connection.stalled = Some(Stalled { message, until, place });
+                }
+                false
+            }
+        }
+    }
+
+    /// Lets the next connection go on that can.
+    pub(super) fn pump_ready(&mut self) {
+        if self.budget.frames > 0
+            && let Some(id) = self.connections.next_ready()
+        {
+            self.pump(id);
+        }
+    }
+
+    /// Does what is due for connections.
+    pub(super) fn expire_connections(&mut self, env: &mut Env<'_>) {
+        for _ in 0..self.connections.deadlines.len() {
+            let Some(&(at, id)) = self.connections.deadlines.first().filter(|(at, _)| *at <= self.now) else { return };
+            // It comes back with a later deadline, or not at all.
+            self.connections.deadlines.remove(&(at, id));
+            let Some(connection) = self.connections.open.get_mut(&id) else { continue };
+            connection.deadline = None;
+            connection.tcp.handle_timeout(env);
+            self.pump(id);
         }
     }
 
@@ -195,25 +376,40 @@ impl Node {
         connection.tcp.handle(env, transport::Input::Send(message)).map_err(|refused| refused.into_error("TCP-9"))?;
         // What is to be transmitted comes before anything that has been received.
         if let Some(transport::Output::Transmit(frame)) = connection.tcp.poll_output() {
-            let size = frame.payload().len() as u64;
-            let worker = connection.worker;
-            if let Some(credit) = self.table.get_mut(worker).and_then(|r| r.extras.as_mut()?.credit.as_mut()) {
-                credit.used = credit.used.saturating_add(size);
-            }
             self.relayouts = self.relayouts.saturating_add(u64::from(frame.relayouts()));
-            self.outputs.push_back(Output::Transmit { connection: id, frame });
+            self.emit(id, frame);
         }
         Ok(())
     }
 
-    /// When a connection wants attention next.
-    pub(super) fn connection_deadline(&self) -> Option<Deadline> {
-        let mut next = None;
-        for connection in self.connections.open.values() {
-            next = Deadline::earlier(next, connection.tcp.deadline());
-            let stalled = connection.stalled.as_ref().map(|(_, until)| Deadline::new(*until, "stalled receiver"));
-            next = Deadline::earlier(next, stalled);
+    /// Gives bytes to the driver, and counts them until they are written.
+    fn emit(&mut self, id: ConnectionId, frame: Message) {
+        if let Some(worker) = self.connections.get(id).map(|connection| connection.worker)
+            && let Some(credit) = self.table.get_mut(worker).and_then(|r| r.extras.as_mut()?.credit.as_mut())
+        {
+            credit.used = credit.used.saturating_add(frame.payload().len() as u64);
         }
-        next
+        self.outputs.push_back(Output::Transmit { connection: id, frame });
+    }
+}
+
+#[cfg(test)]
+impl Connections {
+    /// Sums and indices say what the connections say.
+    pub(super) fn check(&self) {
+        assert_eq!(self.held, self.open.values().map(|connection| connection.held).sum::<usize>());
+        for (id, connection) in &self.open {
+            let stalled = connection.stalled.as_ref();
+            let held = connection.tcp.provisional() + stalled.map_or(0, |stalled| stalled.message.footprint());
+            assert_eq!(held, connection.held);
+            assert_eq!(self.ready.iter().filter(|other| *other == id).count(), usize::from(connection.ready));
+            assert!(connection.deadline.is_none_or(|deadline| self.deadlines.contains(&(deadline.at, *id))));
+            // Whoever waits stands in the queue of what it waits for, or was woken.
+            assert!(stalled.is_none_or(|s| connection.ready || self.waiting.get(&s.place) == Some(id)));
+        }
+        let stalled = self.open.values().filter(|connection| connection.stalled.is_some() && !connection.ready);
+        assert_eq!(self.waiting.len(), stalled.count());
+        assert_eq!(self.deadlines.len(), self.open.values().filter(|connection| connection.deadline.is_some()).count());
+        assert!(self.aliases.values().all(|id| self.open.contains_key(id)));
     }
 }

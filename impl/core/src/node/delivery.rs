@@ -1,10 +1,10 @@
 //! From a sender to the worker that is meant, and what a handler asked for.
 
 use super::connection::RECEIVER;
-use super::table::Resident;
+use super::table::{Resident, cost};
 use super::worker::{Answer, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
-use super::{Event, Node, Output, Source};
-use crate::env::{Env, Instant};
+use super::{Node, Output, Source};
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::machine::{Deadline, Refused};
 use crate::routing::{Address, Message};
@@ -14,6 +14,7 @@ const NO_ROUTE: Error = Error::misuse("NOD-2", "a message without an onward rout
 const FOREIGN: Error = Error::denied("NOD-3", "a peer's route names a transport address");
 const UNREACHABLE: Error = Error::denied("NOD-4", "flow control: the worker is not to be reached from there");
 const FULL: Error = Error::limit("NOD-9", "the receiver is full");
+const TOO_LARGE: Error = Error::limit("NOD-9", "the message is larger than what may wait for a worker");
 
 impl Node {
     /// Checks whether a message may pass and puts it into its receiver's inbox.
@@ -28,21 +29,35 @@ impl Node {
         //= spec/src/nodes.md#nod-2
         //# A node MUST drop a message whose first onward address no worker has, and tell its peer nothing.
         let (to, port) = self.table.find(first).ok_or(UNKNOWN)?;
-        let receiver = self.table.get(to).ok_or(UNKNOWN)?;
         self.check(source, to, port, &message, provenance)?;
 
+        let cost = cost(&message);
+        if cost > self.config.inbox_bytes || cost > self.config.queue_bytes {
+            return Err(TOO_LARGE.into());
+        }
         //= spec/src/nodes.md#nod-9
-        //# A node MUST NOT queue more messages for one worker, or for all of them, than their limits.
-        let waiting = receiver.extras.as_ref().map_or(0, |extras| extras.inbox.len());
-        if waiting >= self.config.inbox || self.queued >= self.config.queue {
+        //# A node MUST NOT queue more messages or bytes for one worker, or for all of them, than their limits.
+        if self.is_full(Some(to), cost) || self.is_full(None, cost) {
             return Err(Refused::Full(message));
         }
         let Some((receiver, spare)) = self.table.get_with_spare(to) else { return Err(UNKNOWN.into()) };
-        let extras = receiver.extras(spare);
-        extras.inbox.push_back(Delivery { message, port, provenance });
-        self.queued = self.queued.saturating_add(1);
+        receiver.extras(spare).inbox.push(Delivery { message, port, provenance }, cost);
+        self.queued.add(cost);
         self.schedule(to);
         Ok(())
+    }
+
+    /// Whether there is no room for a message of this cost: with a worker, or in the node for `None`.
+    fn is_full(&self, place: Option<WorkerId>, cost: usize) -> bool {
+        let Some(worker) = place else { return self.queued.is_full(cost, self.config.queue, self.config.queue_bytes) };
+        let inbox = self.table.get(worker).and_then(|resident| Some(&resident.extras.as_ref()?.inbox));
+        inbox.is_some_and(|inbox| inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes))
+    }
+
+    /// For room with whom a message has to wait: a worker, or the node.
+    pub(super) fn what_is_full(&self, message: &Message) -> Option<WorkerId> {
+        let (worker, _) = self.table.find(message.onward().first()?)?;
+        self.is_full(Some(worker), cost(message)).then_some(worker)
     }
 
     /// Replaces a transport address at the front of a local sender's route by the connection to it.
@@ -56,8 +71,7 @@ impl Node {
         if !provenance.is_local() {
             return Err(FOREIGN);
         }
-        let connection = self.connections.aliases.get(&first.to_owned());
-        let sender = connection.and_then(|id| self.connections.open.get(id)).ok_or(UNKNOWN)?.sender.clone();
+        let sender = self.connections.dialled(&first.to_owned()).ok_or(UNKNOWN)?.sender.clone();
         message.pop_onward()?;
         message.push_onward(sender.as_ref());
         Ok(())
@@ -109,7 +123,7 @@ impl Node {
         let blocked = self.table.get(id).is_none_or(|resident| self.is_blocked(resident));
         if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut())
             && !extras.scheduled
-            && !extras.inbox.is_empty()
+            && !extras.inbox.deliveries.is_empty()
             && !blocked
         {
             extras.scheduled = true;
@@ -128,17 +142,14 @@ impl Node {
     /// Delivers what waits, worker by worker in turn, within the budget of one call.
     pub(super) fn run(&mut self, env: &mut Env<'_>) {
         //= spec/src/nodes.md#nod-8
-        //# A node MUST NOT make more deliveries in one call than its step budget.
+        //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
         for _ in 0..self.config.steps {
+            self.pump_ready();
             let Some(id) = self.scheduled.pop_front() else {
-                if self.connections.waiting.is_empty() {
-                    return;
+                if self.connections.has_work() && self.budget.frames > 0 {
+                    continue;
                 }
-                self.pump_waiting(env);
-                if self.scheduled.is_empty() {
-                    return;
-                }
-                continue;
+                return;
             };
             let blocked = self.table.get(id).is_none_or(|resident| self.is_blocked(resident));
             let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) else { continue };
@@ -146,8 +157,10 @@ impl Node {
             if blocked {
                 continue;
             }
-            let Some(delivery) = extras.inbox.pop_front() else { continue };
-            self.queued = self.queued.saturating_sub(1);
+            let Some((delivery, cost)) = extras.inbox.pop() else { continue };
+            self.queued.sub(cost);
+            self.connections.wake(Some(id));
+            self.connections.wake(None);
             self.counters.delivered = self.counters.delivered.saturating_add(1);
             let result = self.call(env, id, |worker, cx| worker.handle_message(cx, delivery));
             self.report_handler(result);
@@ -170,7 +183,7 @@ impl Node {
             wall: env.wall,
             entropy: env.entropy,
             mailboxes: &resident.addresses,
-            next_request: &mut self.next_request,
+            next_request: self.requests.counter(),
             next_flow: &mut self.next_flow,
             ops: &mut ops,
         };
@@ -203,8 +216,7 @@ impl Node {
     /// Counts and reports that a handler failed.
     fn report_handler(&mut self, result: Result<(), (Option<Address>, Error)>) {
         if let Err((to, error)) = result {
-            self.count(error);
-            self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+            self.report_to(to, error);
         }
     }
 
@@ -222,8 +234,7 @@ impl Node {
             Op::Start(spec) => {
                 let to = spec.mailboxes.first().map(|mailbox| mailbox.address.clone());
                 if let Err(error) = self.start(env, spec) {
-                    self.count(error);
-                    self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+                    self.report_to(to, error);
                 }
             }
             Op::Stop(address) => {
@@ -234,11 +245,7 @@ impl Node {
             Op::StopSelf => self.stop(env, id),
             Op::Timer(deadline) => self.set_timer(id, deadline),
             Op::Request { id: request, deadline, request: question } => {
-                if self.requests.len() >= self.config.requests {
-                    // The oldest is the least likely to be answered; its worker has a time limit of its own.
-                    self.requests.pop_first();
-                }
-                self.requests.insert(request, (id, deadline));
+                self.requests.insert(request, id, deadline);
                 self.outputs.push_back(Output::Request { id: request, deadline, request: question });
             }
             Op::Event(event) => self.outputs.push_back(Output::Event(event)),
@@ -276,13 +283,21 @@ impl Node {
 
     /// What is due.
     pub(super) fn expire(&mut self, env: &mut Env<'_>) {
-        let now = self.now;
         // A timer that is set again for now waits for the next call.
         let sequence = self.next_timer;
+        self.overdue = false;
+        let mut budget = self.config.steps;
         while let Some((&(at, number), &(id, _))) = self.timers.first_key_value() {
-            if at > now || number >= sequence {
+            if at > self.now || number >= sequence {
                 break;
             }
+            //= spec/src/nodes.md#nod-8
+            //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
+            self.overdue = budget == 0;
+            if self.overdue {
+                break;
+            }
+            budget = budget.saturating_sub(1);
             self.timers.remove(&(at, number));
             if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
                 extras.timer = None;
@@ -292,34 +307,14 @@ impl Node {
             self.schedule(id);
             self.table.tidy(id);
         }
-        self.requests.retain(|_, (_, deadline)| *deadline > now);
-        self.expire_connections(env, now);
-    }
-
-    fn expire_connections(&mut self, env: &mut Env<'_>, now: Instant) {
-        let due: alloc::vec::Vec<_> = self
-            .connections
-            .open
-            .iter()
-            .filter(|(_, connection)| {
-                let stalled = connection.stalled.as_ref().is_some_and(|(_, until)| *until <= now);
-                stalled || crate::machine::Machine::deadline(&connection.tcp).is_some_and(|deadline| deadline.at <= now)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
-            if let Some(connection) = self.connections.open.get_mut(&id) {
-                crate::machine::Machine::handle_timeout(&mut connection.tcp, env);
-            }
-            self.pump(env, id);
-        }
+        self.expire_connections(env);
     }
 
     /// An answer goes to the worker that asked, once.
     pub(super) fn answer(&mut self, env: &mut Env<'_>, request: RequestId, answer: Answer) {
         //= spec/src/nodes.md#nod-20
         //# A node MUST ignore an answer to a request that it does not wait for.
-        let Some((id, _)) = self.requests.remove(&request) else { return };
+        let Some(id) = self.requests.take(request, self.now) else { return };
         let result = self.call(env, id, |worker, cx| worker.handle_answer(cx, request, answer));
         self.report_handler(result);
         self.schedule(id);
@@ -336,7 +331,7 @@ impl Node {
             wall: env.wall,
             entropy: env.entropy,
             mailboxes: &resident.addresses,
-            next_request: &mut self.next_request,
+            next_request: self.requests.counter(),
             next_flow: &mut self.next_flow,
             ops: &mut last,
         };
@@ -352,11 +347,13 @@ impl Node {
     /// Removes a worker and all that waits for it.
     pub(super) fn forget(&mut self, id: WorkerId) {
         self.set_timer(id, None);
-        if let Some(resident) = self.table.remove(id) {
-            let waiting = resident.extras.map_or(0, |extras| extras.inbox.len());
-            self.queued = self.queued.saturating_sub(waiting);
+        if let Some(extras) = self.table.remove(id).and_then(|resident| resident.extras) {
+            self.queued.remove(&extras.inbox.load);
         }
-        self.requests.retain(|_, (worker, _)| *worker != id);
+        self.requests.forget(id);
+        // Their messages have nowhere to go any more; what others wait for may have become free.
+        while self.connections.wake(Some(id)) {}
+        self.connections.wake(None);
     }
 }
 

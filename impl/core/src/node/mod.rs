@@ -6,13 +6,14 @@ mod builtin;
 mod connection;
 mod delivery;
 mod event;
+mod requests;
 mod table;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -35,7 +36,8 @@ use crate::routing::{Address, Message};
 use crate::transport;
 
 use self::connection::Connections;
-use self::table::{Credit, Table};
+use self::requests::Requests;
+use self::table::{Credit, Load, Table};
 
 /// What a node is configured with. Spec: "Limits".
 #[derive(Debug, Clone)]
@@ -48,34 +50,89 @@ pub struct Config {
     pub connections: usize,
     /// The most messages that wait within the node, for all workers together.
     pub queue: usize,
+    /// The most bytes of them.
+    pub queue_bytes: usize,
     /// The most messages that wait for one worker.
     pub inbox: usize,
+    /// The most bytes of them.
+    pub inbox_bytes: usize,
+    /// The most bytes that all connections together hold of messages that are not complete, not read, or
+    /// wait for a full receiver.
+    pub held: usize,
     /// The most bytes on their way to one connection's peer before its senders have to wait.
     pub transmit: u64,
     /// The most messages that the owner has not taken from one of its inboxes.
     pub hand_over: u64,
-    /// The most deliveries in one call; what is left is done in the next.
+    /// The most deliveries in one call, the most messages taken from connections, and the most timers
+    /// called; what is left is done in the next.
     pub steps: usize,
+    /// The most dropped messages that are reported in one call, by an event each. All are counted.
+    pub reports: usize,
     /// How long a message from a connection may wait for a full receiver.
     pub stall: Duration,
     /// The most unanswered requests.
     pub requests: usize,
 }
 
+impl Config {
+    /// What every node has at least.
+    pub const FLOOR: Self = Self {
+        tcp: transport::Config::FLOOR,
+        shard: 0,
+        connections: 1,
+        queue: 16,
+        queue_bytes: 131_072,
+        inbox: 4,
+        inbox_bytes: 131_072,
+        held: 262_144,
+        transmit: 1,
+        hand_over: 1,
+        steps: 1,
+        reports: 1,
+        stall: Duration::from_secs(1),
+        requests: 16,
+    };
+
+    /// The most that a node may be configured with.
+    pub const CEILING: Self = Self {
+        tcp: transport::Config::CEILING,
+        shard: u16::MAX,
+        connections: 1 << 20,
+        queue: 1 << 20,
+        queue_bytes: 1 << 36,
+        inbox: 1 << 16,
+        inbox_bytes: 1 << 32,
+        held: 1 << 36,
+        transmit: 1 << 30,
+        hand_over: 1 << 16,
+        steps: 1 << 16,
+        reports: 1 << 16,
+        stall: Duration::from_secs(3600),
+        requests: 1 << 20,
+    };
+
+    /// What a node is configured with unless told otherwise.
+    pub const DEFAULT: Self = Self {
+        tcp: transport::Config::DEFAULT,
+        shard: 0,
+        connections: 1024,
+        queue: 4096,
+        queue_bytes: 1 << 27,
+        inbox: 256,
+        inbox_bytes: 1 << 25,
+        held: 1 << 28,
+        transmit: 1 << 20,
+        hand_over: 64,
+        steps: 1024,
+        reports: 64,
+        stall: Duration::from_secs(10),
+        requests: 4096,
+    };
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            tcp: transport::Config::default(),
-            shard: 0,
-            connections: 1024,
-            queue: 4096,
-            inbox: 1024,
-            transmit: 1024 * 1024,
-            hand_over: 64,
-            steps: 1024,
-            stall: Duration::from_secs(10),
-            requests: 4096,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -161,6 +218,8 @@ pub struct Counters {
     pub delivered: u64,
     /// Failures by blame: malformed, misbehaved, denied, misuse, limit.
     pub failures: [u64; 5],
+    /// Dropped messages for which there was no event, because there were too many in one call.
+    pub unreported: u64,
     /// Messages that had to be laid out anew for want of headroom, counted when they leave.
     pub relayouts: u64,
 }
@@ -184,40 +243,54 @@ pub struct Node {
     connections: Connections,
     /// Workers with messages in their inbox, one entry each.
     scheduled: VecDeque<WorkerId>,
-    /// Messages in all inboxes together.
-    queued: usize,
+    /// What waits in all inboxes together.
+    queued: Load,
     timers: BTreeMap<(Instant, u64), (WorkerId, &'static str)>,
-    requests: BTreeMap<RequestId, (WorkerId, Instant)>,
+    /// Whether timers are due that the last call left.
+    overdue: bool,
+    requests: Requests,
     outputs: VecDeque<Output>,
     /// What a handler asked for; kept for its memory.
     ops: Vec<worker::Op>,
-    next_request: u64,
     next_timer: u64,
     next_flow: u64,
     now: Instant,
+    /// What the current call may still do.
+    budget: Budget,
     counters: Counters,
     relayouts: u64,
+}
+
+/// What is left of the bounds of one call.
+#[derive(Debug, Clone, Copy, Default)]
+struct Budget {
+    /// Messages from connections.
+    frames: usize,
+    /// Events about dropped messages.
+    reports: usize,
 }
 
 impl Node {
     /// A node without workers. The keys of its table are drawn.
     pub fn new(config: Config, entropy: &mut dyn Entropy) -> Self {
         let table = Table::new(config.shard, entropy);
+        let requests = Requests::new(config.requests);
         Self {
             config,
             owner: Address::local("owner"),
             table,
             connections: Connections::default(),
             scheduled: VecDeque::new(),
-            queued: 0,
+            queued: Load::default(),
             timers: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            overdue: false,
+            requests,
             outputs: VecDeque::new(),
             ops: Vec::new(),
-            next_request: 0,
             next_timer: 0,
             next_flow: 0,
             now: Instant::ZERO,
+            budget: Budget::default(),
             counters: Counters::default(),
             relayouts: 0,
         }
@@ -234,7 +307,7 @@ impl Node {
     /// opens something through that address becomes a consumer of this id, so that answers get through. A
     /// transport address stands for the connection to it.
     pub fn producer_at(&self, address: &Address) -> Option<FlowControlId> {
-        let id = match self.connections.aliases.get(address).and_then(|id| self.connections.open.get(id)) {
+        let id = match self.connections.dialled(address) {
             Some(connection) => connection.worker,
             None => self.table.find(address.as_ref())?.0,
         };
@@ -321,6 +394,12 @@ impl Node {
         self.handle(env, Input::Send(message)).map_err(|refused| refused.into_error("NOD-9"))
     }
 
+    /// Whether bytes from a connection's peer would be taken now. While they would not, a driver leaves them
+    /// in the socket, which slows the peer.
+    pub fn reads(&self, connection: ConnectionId) -> bool {
+        self.reads_from(connection)
+    }
+
     /// Whether a worker of this node has this address.
     pub fn has_worker(&self, address: &Address) -> bool {
         self.table.find(address.as_ref()).is_some()
@@ -339,6 +418,7 @@ impl Node {
     fn at(&mut self, env: &Env<'_>) {
         debug_assert!(self.outputs.is_empty(), "all outputs are taken before the next input");
         self.now = self.now.max(env.now);
+        self.budget = Budget { frames: self.config.steps, reports: self.config.reports };
     }
 
     fn count(&mut self, error: Error) {
@@ -356,9 +436,21 @@ impl Node {
 
     /// Counts and reports a message that was dropped.
     fn report(&mut self, message: Option<&Message>, error: Error) {
-        self.count(error);
         let to = message.and_then(|message| message.onward().first()).map(|address| address.to_owned());
-        self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+        self.report_to(to, error);
+    }
+
+    fn report_to(&mut self, to: Option<Address>, error: Error) {
+        self.count(error);
+        //= spec/src/nodes.md#nod-29
+        //# A node MUST NOT report more dropped messages in one call than the limit of reports, and count all of them.
+        match self.budget.reports.checked_sub(1) {
+            Some(left) => {
+                self.budget.reports = left;
+                self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+            }
+            None => self.counters.unreported = self.counters.unreported.saturating_add(1),
+        }
     }
 }
 
@@ -376,7 +468,7 @@ impl Machine for Node {
                 })?;
             }
             Input::Sent { connection, bytes } => {
-                if let Some(connection) = self.connections.open.get(&connection) {
+                if let Some(connection) = self.connections.get(connection) {
                     self.give_back(connection.worker, bytes);
                 }
             }
@@ -409,17 +501,16 @@ impl Machine for Node {
     }
 
     fn deadline(&self) -> Option<Deadline> {
-        if !self.scheduled.is_empty() {
+        if !self.scheduled.is_empty() || self.connections.has_work() || self.overdue {
             return Some(Deadline::new(self.now, "work"));
         }
         let timer = self.timers.first_key_value().map(|((at, _), (_, reason))| Deadline::new(*at, reason));
-        Deadline::earlier(timer, self.connection_deadline())
+        Deadline::earlier(timer, self.connections.deadline())
     }
 
     fn trusted(&self, picture: &mut Snapshot) {
         // Connections are not authenticated: they come and go as strangers like.
-        let connections: BTreeSet<WorkerId> =
-            self.connections.open.values().map(|connection| connection.worker).collect();
+        let connections = self.connections.workers();
         for (_, resident) in self.table.residents().filter(|(id, _)| !connections.contains(id)) {
             for address in &resident.addresses {
                 picture.bytes(address.as_ref().value);
@@ -429,19 +520,16 @@ impl Machine for Node {
     }
 
     fn provisional(&self) -> usize {
-        let connections = self.connections.open.values().map(|connection| {
-            let stalled = connection.stalled.as_ref().map_or(0, |(message, _)| message.footprint());
-            connection.tcp.provisional().saturating_add(stalled)
-        });
-        let workers = self.table.residents().map(|(_, resident)| resident.worker.provisional());
-        connections.chain(workers).fold(0, usize::saturating_add)
+        let node = self.connections.held().saturating_add(self.queued.bytes);
+        self.table.residents().map(|(_, resident)| resident.worker.provisional()).fold(node, usize::saturating_add)
     }
 
     fn provisional_limit(&self) -> usize {
-        let connections =
-            self.connections.open.values().map(|connection| connection.tcp.provisional_limit().saturating_mul(2));
-        let workers = self.table.residents().map(|(_, resident)| resident.worker.provisional_limit());
-        connections.chain(workers).fold(0, usize::saturating_add)
+        let node = self.config.held.saturating_add(self.config.queue_bytes);
+        self.table
+            .residents()
+            .map(|(_, resident)| resident.worker.provisional_limit())
+            .fold(node, usize::saturating_add)
     }
 }
 

@@ -16,7 +16,7 @@ use hashbrown::HashTable;
 use super::worker::{AccessControl, Delivery, Flow, Port, Spec, Worker, WorkerId};
 use crate::env::{Entropy, Instant, Purpose};
 use crate::error::{Error, Result};
-use crate::routing::{Address, AddressRef};
+use crate::routing::{Address, AddressRef, Message};
 
 /// Slots in a chunk.
 const CHUNK: usize = 256;
@@ -60,7 +60,7 @@ pub(super) struct Extras {
     pub(super) access: Vec<Access>,
     pub(super) flow: Flow,
     /// Messages that wait for the worker.
-    pub(super) inbox: VecDeque<Delivery>,
+    pub(super) inbox: Inbox,
     /// Whether the worker stands in the queue of those that have work.
     pub(super) scheduled: bool,
     pub(super) timer: Option<(Instant, u64)>,
@@ -75,11 +75,75 @@ impl Extras {
         self.access.is_empty()
             && producer.or(*spawned_by).or(*spawner).is_none()
             && consumer_of.is_empty()
-            && self.inbox.is_empty()
+            && self.inbox.deliveries.is_empty()
             && !self.scheduled
             && self.timer.is_none()
             && self.credit.is_none()
     }
+}
+
+/// Messages that wait for one worker, in order.
+#[derive(Default)]
+pub(super) struct Inbox {
+    pub(super) deliveries: VecDeque<Delivery>,
+    pub(super) load: Load,
+}
+
+impl Inbox {
+    /// What an empty inbox keeps room for.
+    const ROOM: usize = 16;
+
+    pub(super) fn push(&mut self, delivery: Delivery, cost: usize) {
+        self.deliveries.push_back(delivery);
+        self.load.add(cost);
+    }
+
+    /// The oldest, and what it cost.
+    pub(super) fn pop(&mut self) -> Option<(Delivery, usize)> {
+        let delivery = self.deliveries.pop_front()?;
+        let cost = cost(&delivery.message);
+        self.load.sub(cost);
+        if self.deliveries.is_empty() && self.deliveries.capacity() > Self::ROOM {
+            // A flood is over: its memory is free again.
+            self.deliveries.shrink_to(Self::ROOM);
+        }
+        Some((delivery, cost))
+    }
+}
+
+/// How much waits somewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Load {
+    pub(super) fn add(&mut self, cost: usize) {
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(cost);
+    }
+
+    pub(super) fn sub(&mut self, cost: usize) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(cost);
+    }
+
+    /// Takes out what waited with a worker that is gone.
+    pub(super) fn remove(&mut self, other: &Self) {
+        self.messages = self.messages.saturating_sub(other.messages);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+
+    /// Whether a message of this cost is too much.
+    pub(super) const fn is_full(&self, cost: usize, messages: usize, bytes: usize) -> bool {
+        self.messages >= messages || self.bytes.saturating_add(cost) > bytes
+    }
+}
+
+/// What a message costs that waits: its buffer, and its place in a queue.
+pub(super) fn cost(message: &Message) -> usize {
+    message.footprint().saturating_add(size_of::<Delivery>())
 }
 
 /// The access controls of one port.
@@ -292,4 +356,23 @@ fn hash_of(keys: (u64, u64), address: AddressRef<'_>) -> u64 {
     let mut hasher = SipHasher::new_with_keys(keys.0, keys.1);
     address.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+impl Table {
+    /// The loads say what waits.
+    pub(super) fn check(&self, all: &Load) {
+        let mut sum = Load::default();
+        for (_, resident) in self.residents() {
+            let Some(extras) = &resident.extras else { continue };
+            let waiting = &extras.inbox.deliveries;
+            let bytes = waiting.iter().map(|delivery| cost(&delivery.message)).sum();
+            assert_eq!((extras.inbox.load.messages, extras.inbox.load.bytes), (waiting.len(), bytes));
+            sum.messages += waiting.len();
+            sum.bytes += bytes;
+        }
+        assert_eq!((all.messages, all.bytes), (sum.messages, sum.bytes));
+        assert_eq!(self.len, self.residents().count());
+        assert_eq!(self.places.len(), self.residents().map(|(_, resident)| resident.addresses.len()).sum::<usize>());
+    }
 }

@@ -23,15 +23,35 @@ pub struct Config {
     pub backoff_max: Duration,
 }
 
-impl Default for Config {
+impl Config {
+    /// The shortest times.
+    pub const FLOOR: Self = Self {
+        ping_interval: Duration::from_secs(1),
+        attempt_timeout: Duration::from_secs(5),
+        backoff_base: Duration::from_secs(1),
+        backoff_max: Duration::from_secs(1),
+    };
+
+    /// The longest times.
+    pub const CEILING: Self = Self {
+        ping_interval: Duration::from_secs(3600),
+        attempt_timeout: Duration::from_secs(3600),
+        backoff_base: Duration::from_secs(3600),
+        backoff_max: Duration::from_secs(86_400),
+    };
+
     /// Pings every 10 s; attempts of 30 s; pauses from 5 s to 80 s.
+    pub const DEFAULT: Self = Self {
+        ping_interval: Duration::from_secs(10),
+        attempt_timeout: Duration::from_secs(30),
+        backoff_base: Duration::from_secs(5),
+        backoff_max: Duration::from_secs(80),
+    };
+}
+
+impl Default for Config {
     fn default() -> Self {
-        Self {
-            ping_interval: Duration::from_secs(10),
-            attempt_timeout: Duration::from_secs(30),
-            backoff_base: Duration::from_secs(5),
-            backoff_max: Duration::from_secs(80),
-        }
+        Self::DEFAULT
     }
 }
 

@@ -40,22 +40,34 @@ pub struct Config {
 }
 
 impl Config {
-    /// The frame size that every receiver accepts at least.
-    pub const FRAME_FLOOR: u32 = 65_536;
-    /// The largest frame that anyone may send: 16 MiB.
-    pub const FRAME_CEILING: u32 = 16 * 1024 * 1024;
+    /// What every receiver accepts at least.
+    pub const FLOOR: Self = Self {
+        limits: Limits::FLOOR,
+        frame: 65_536,
+        chunk: 1,
+        opening_time: Duration::from_secs(5),
+        frame_time: Duration::from_secs(60),
+        tracing: None,
+    };
+
+    /// The most that anyone may send, or be configured with.
+    pub const CEILING: Self = Self {
+        limits: Limits::CEILING,
+        frame: 16 * 1024 * 1024,
+        chunk: 1024 * 1024,
+        opening_time: Duration::from_secs(3600),
+        frame_time: Duration::from_secs(3600),
+        tracing: None,
+    };
+
+    /// What a connection is configured with unless told otherwise.
+    pub const DEFAULT: Self =
+        Self { limits: Limits::DEFAULT, frame: Self::CEILING.frame, chunk: 65_536, ..Self::FLOOR };
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            limits: Limits::DEFAULT,
-            frame: Self::FRAME_CEILING,
-            chunk: 65_536,
-            opening_time: Duration::from_secs(5),
-            frame_time: Duration::from_secs(60),
-            tracing: None,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -100,6 +112,18 @@ struct Partial {
     length_read: usize,
     /// `HEADROOM` bytes, then what has arrived of the message.
     bytes: Vec<u8>,
+}
+
+impl Partial {
+    /// Makes room for `more` bytes: twice what there was, and never more than the whole frame needs.
+    fn reserve(&mut self, more: usize, total: usize) {
+        let needed = self.bytes.len().saturating_add(more);
+        if needed > self.bytes.capacity() {
+            let most = total.saturating_add(TAILROOM);
+            let doubled = self.bytes.capacity().saturating_mul(2).clamp(needed, most);
+            self.bytes.reserve_exact(doubled.saturating_sub(self.bytes.len()));
+        }
+    }
 }
 
 /// One TCP connection's framing, either side. Nothing on it is authenticated: all it holds of the peer
@@ -161,6 +185,12 @@ impl Tcp {
         self.state == State::Closed
     }
 
+    /// Whether there is nothing left to poll for: all that came has been read.
+    pub fn is_drained(&self) -> bool {
+        let said = self.greeting.is_none() && self.transmit.is_none() && self.failure.is_none();
+        said && self.unread().is_empty()
+    }
+
     /// How many heartbeats have come.
     pub const fn heartbeats(&self) -> u64 {
         self.heartbeats
@@ -197,7 +227,7 @@ impl Tcp {
         //# A node MUST NOT send a transport message that is larger than the limit of frames.
         let length = u32::try_from(message.payload().len().saturating_sub(LENGTH))
             .ok()
-            .filter(|length| *length <= Config::FRAME_CEILING);
+            .filter(|length| *length <= Config::CEILING.frame);
         let length = length.ok_or(Error::limit("TCP-9", "the message is larger than a frame may be"))?;
         if let Some(place) = message.payload_mut().first_chunk_mut::<LENGTH>() {
             *place = length.to_be_bytes();
@@ -269,12 +299,13 @@ impl Tcp {
         if self.partial.bytes.is_empty() {
             //= spec/src/tcp.md#tcp-5
             //# A node MUST NOT allocate more memory for a frame than a small multiple of what has arrived of it.
-            let here = total.min(HEADROOM.saturating_add(self.unread().len()));
-            self.partial.bytes = Vec::with_capacity(here.saturating_add(TAILROOM));
+            self.partial.bytes =
+                Vec::with_capacity(total.min(HEADROOM.saturating_add(self.unread().len())).saturating_add(TAILROOM));
             self.partial.bytes.resize(HEADROOM, 0);
         }
         let missing = total.saturating_sub(self.partial.bytes.len());
         let count = missing.min(self.unread().len());
+        self.partial.reserve(count, total);
         let arrived = self.received.get(self.position..self.position.saturating_add(count)).unwrap_or_default();
         self.partial.bytes.extend_from_slice(arrived);
         self.take(count);
@@ -403,8 +434,7 @@ impl Machine for Tcp {
     }
 
     fn provisional_limit(&self) -> usize {
-        // A growing buffer at most doubles.
         let frame = usize::try_from(self.config.frame).unwrap_or(usize::MAX);
-        frame.saturating_add(HEADROOM).saturating_mul(2).saturating_add(self.config.chunk).saturating_add(TAILROOM)
+        frame.saturating_add(HEADROOM).saturating_add(TAILROOM).saturating_add(self.config.chunk)
     }
 }

@@ -116,7 +116,7 @@ fn an_empty_frame_closes_the_connection() {
 
 #[test]
 fn an_announced_length_beyond_the_limit_closes_and_one_at_the_limit_does_not() {
-    let limit = Config::FRAME_CEILING;
+    let limit = Config::CEILING.frame;
     //= spec/src/tcp.md#tcp-4
     //= type=test
     //# A node MUST close a connection on which a frame announces more bytes than the limit of frames.
@@ -128,7 +128,7 @@ fn an_announced_length_beyond_the_limit_closes_and_one_at_the_limit_does_not() {
 #[test]
 fn an_announced_length_is_not_allocated() {
     let mut tcp = open();
-    give(&mut tcp, &Config::FRAME_CEILING.to_be_bytes());
+    give(&mut tcp, &Config::CEILING.frame.to_be_bytes());
     give(&mut tcp, &[0x83; 100]);
     //= spec/src/tcp.md#tcp-5
     //= type=test
@@ -216,11 +216,11 @@ fn a_message_of_the_largest_size_is_sent_and_one_byte_more_is_not() {
     // Array head, two empty-ish routes, payload head: 1 + 8 + 1 + 5 bytes around the payload.
     let around = 15;
     let of = |len: usize| Message::new(Route::new().then("echo").as_ref(), Route::new().as_ref(), &vec![0; len]);
-    let largest = Config::FRAME_CEILING as usize - around;
+    let largest = Config::CEILING.frame as usize - around;
     let mut tcp = open();
     with(0, |env| tcp.handle(env, Input::Send(of(largest)))).unwrap();
     let [Output::Transmit(frame)] = &drain(&mut tcp)[..] else { panic!() };
-    assert_eq!(frame.payload().len(), Config::FRAME_CEILING as usize + 4);
+    assert_eq!(frame.payload().len(), Config::CEILING.frame as usize + 4);
     //= spec/src/tcp.md#tcp-9
     //= type=test
     //# A node MUST NOT send a transport message that is larger than the limit of frames.

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+mod hostile;
+
 use super::*;
 use crate::env::{Seeded, Timestamp};
 use crate::routing::Route;
@@ -33,6 +35,8 @@ impl Rig {
         while let Some(output) = self.node.poll_output() {
             self.out.push(output);
         }
+        self.node.table.check(&self.node.queued);
+        self.node.connections.check();
         result
     }
 
@@ -388,7 +392,7 @@ fn two_workers_that_answer_each_other_for_ever_do_not_hold_the_node() {
     rig.send("a", "b", b"ball").unwrap();
     //= spec/src/nodes.md#nod-8
     //= type=test
-    //# A node MUST NOT make more deliveries in one call than its step budget.
+    //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
     assert_eq!(rig.node.counters().delivered, 10);
     assert_eq!(rig.node.deadline(), Some(Deadline::new(Instant::ZERO, "work")));
     rig.with(|node, env| node.handle_timeout(env));
@@ -464,7 +468,7 @@ fn a_local_sender_hears_that_the_receiver_is_full() {
     }
     //= spec/src/nodes.md#nod-9
     //= type=test
-    //# A node MUST NOT queue more messages for one worker, or for all of them, than their limits.
+    //# A node MUST NOT queue more messages or bytes for one worker, or for all of them, than their limits.
     let error = rig.send("slow", "", b"m").unwrap_err();
     assert_eq!((error.blame(), error.requirement()), (Blame::Limit, "NOD-9"));
 }

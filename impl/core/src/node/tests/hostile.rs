@@ -1,0 +1,337 @@
+//! Peers who want a node to work, to hold memory or to talk more than it should.
+
+use super::*;
+
+/// A node with this configuration, and what a listener makes reachable.
+fn rig(config: Config) -> (Rig, FlowControlId) {
+    let mut rig = Rig::new(1, config);
+    let listener = rig.node.new_flow_control_id();
+    (rig, listener)
+}
+
+/// Accepts a connection whose peer has sent its opening byte.
+fn accept(rig: &mut Rig, id: u64, listener: FlowControlId) {
+    rig.connect(id, Some(listener));
+    rig.receive(id, &[1]).unwrap();
+    rig.transmitted(id);
+}
+
+fn frames(to: &str, count: usize) -> Vec<u8> {
+    (0..count).flat_map(|i| frame(to, "x", &[i as u8])).collect()
+}
+
+fn take(rig: &mut Rig, inbox: &str) {
+    let input = Input::Taken { inbox: inbox.into() };
+    rig.with(|node, env| node.handle(env, input)).unwrap();
+}
+
+fn call(rig: &mut Rig) {
+    rig.with(|node, env| node.handle_timeout(env));
+}
+
+fn closed(rig: &Rig) -> Vec<(u64, &'static str)> {
+    let closed = rig.out.iter().filter_map(|output| match output {
+        Output::Close { connection, error } => Some((connection.0, error.requirement())),
+        _ => None,
+    });
+    closed.collect()
+}
+
+//= spec/src/nodes.md#nod-29
+//= type=test
+//# A node MUST NOT report more dropped messages in one call than the limit of reports, and count all of them.
+#[test]
+fn a_chunk_full_of_messages_for_nobody_gives_few_events_and_all_are_counted() {
+    for (count, reported, counted) in [(63, 63, 0), (64, 64, 0), (65, 64, 1), (900, 64, 836)] {
+        let (mut rig, listener) = rig(Config::default());
+        accept(&mut rig, 1, listener);
+        rig.receive(1, &frames("nobody", count)).unwrap();
+        assert_eq!(rig.drops().len(), reported);
+        let Counters { failures, unreported, .. } = rig.node.counters();
+        assert_eq!((failures[3], unreported), (count as u64, counted));
+        assert!(rig.out.is_empty());
+        // The next call has its own share.
+        rig.receive(1, &frames("nobody", 1)).unwrap();
+        assert_eq!(rig.drops(), ["NOD-2"]);
+    }
+}
+
+//= spec/src/nodes.md#nod-27
+//= type=test
+//# A node MUST NOT take more messages from its connections in one call than its step budget.
+#[test]
+fn a_chunk_of_many_messages_is_taken_in_bounded_steps_and_in_order() {
+    let (mut rig, listener) = rig(Config { steps: 5, hand_over: 100, ..Config::default() });
+    rig.inbox("app", &[listener]);
+    accept(&mut rig, 1, listener);
+    rig.receive(1, &frames("app", 5)).unwrap();
+    assert_eq!(rig.payloads().len(), 5);
+    assert!(rig.node.reads(ConnectionId(1)));
+    rig.receive(1, &frames("app", 13)).unwrap();
+    let mut seen = rig.payloads();
+    assert!(seen.len() <= 5);
+    assert!(!rig.node.reads(ConnectionId(1)));
+    assert!(matches!(rig.receive(1, &[0]), Err(Refused::Full(_))));
+    while rig.node.deadline().is_some_and(|deadline| deadline.reason == "work") {
+        call(&mut rig);
+        let more = rig.payloads();
+        assert!((1..=5).contains(&more.len()));
+        seen.extend(more);
+    }
+    assert_eq!(seen.concat(), (0..13).collect::<Vec<u8>>());
+    assert!(rig.node.reads(ConnectionId(1)));
+}
+
+//= spec/src/nodes.md#nod-30
+//= type=test
+//# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
+#[test]
+fn connections_that_hold_too_much_together_cost_the_greediest_and_not_the_quiet() {
+    let (mut rig, listener) = rig(Config { held: 100_000, ..Config::default() });
+    rig.inbox("app", &[listener]);
+    for id in 1..=3 {
+        accept(&mut rig, id, listener);
+    }
+    // A frame of 16 MiB is announced, and a part of it comes.
+    let begin = |rig: &mut Rig, id, bytes: usize| {
+        let part = [&(1u32 << 24).to_be_bytes()[..], &vec![0x83; bytes]].concat();
+        rig.receive(id, &part).unwrap();
+    };
+    begin(&mut rig, 1, 1_000);
+    begin(&mut rig, 2, 40_000);
+    assert_eq!(closed(&rig), []);
+    assert!(rig.node.provisional() <= rig.node.provisional_limit());
+    begin(&mut rig, 3, 50_000);
+    assert_eq!(closed(&rig), []);
+    let held = rig.node.provisional();
+    assert!((91_000..=100_000).contains(&held), "{held}");
+    rig.receive(3, &vec![0; 20_000]).unwrap();
+    assert_eq!(closed(&rig), [(3, "NOD-30")]);
+    assert!(rig.node.provisional() <= 100_000);
+    // The others go on where they were.
+    assert!(rig.receive(1, &[0]).is_ok() && rig.node.reads(ConnectionId(1)) && rig.node.reads(ConnectionId(2)));
+}
+
+#[test]
+fn connections_wait_for_a_full_receiver_in_turn_and_each_message_wakes_one() {
+    let (mut rig, listener) = rig(Config { inbox: 1, hand_over: 1, ..Config::default() });
+    rig.inbox("slow", &[listener]);
+    for id in 1..=10 {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
+    }
+    // One is handed over, one waits in the inbox, eight wait at their connections.
+    let mut seen = rig.payloads().concat();
+    for _ in 0..9 {
+        assert_eq!(
+            (1..=10).filter(|id| !rig.node.reads(ConnectionId(*id))).count(),
+            10usize.saturating_sub(seen.len() + 1)
+        );
+        take(&mut rig, "slow");
+        seen.extend(rig.payloads().concat());
+    }
+    assert_eq!(seen, (1..=10).collect::<Vec<u8>>());
+    assert_eq!(rig.drops(), [""; 0]);
+}
+
+#[test]
+fn connections_that_wait_for_a_worker_that_stops_go_on() {
+    let (mut rig, listener) = rig(Config { inbox: 1, hand_over: 1, ..Config::default() });
+    rig.inbox("slow", &[listener]);
+    rig.inbox("fast", &[listener]);
+    for id in 1..=5 {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
+    }
+    rig.payloads();
+    rig.with(|node, env| node.stop_worker(env, &"slow".into())).unwrap();
+    assert_eq!(rig.drops(), ["NOD-2"; 3]);
+    rig.receive(5, &frame("fast", "x", b"m")).unwrap();
+    assert_eq!(rig.payloads(), [b"m"]);
+}
+
+#[test]
+fn a_connection_that_goes_while_it_waits_leaves_nothing_behind() {
+    let (mut rig, listener) = rig(Config { inbox: 1, hand_over: 1, steps: 3, ..Config::default() });
+    rig.inbox("slow", &[listener]);
+    for id in 1..=6 {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frames("slow", 4)).unwrap();
+    }
+    for id in 1..=6 {
+        rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(id) })).unwrap();
+    }
+    take(&mut rig, "slow");
+    take(&mut rig, "slow");
+    assert_eq!((rig.node.provisional(), rig.node.deadline()), (0, None));
+}
+
+//= spec/src/nodes.md#nod-9
+//= type=test
+//# A node MUST NOT queue more messages or bytes for one worker, or for all of them, than their limits.
+#[test]
+fn what_waits_is_bounded_in_bytes_for_a_worker_and_for_the_node() {
+    let sized = |len: usize| message("slow", "", &vec![0; len]);
+    let each = table::cost(&sized(1_000));
+    let config = |inbox_bytes, queue_bytes| Config { inbox_bytes, queue_bytes, hand_over: 1, ..Config::default() };
+    for (config, fit) in [
+        (config(3 * each, 100 * each), 3),
+        (config(3 * each - 1, 100 * each), 2),
+        (config(100 * each, 4 * each), 4),
+        (config(100 * each, 4 * each - 1), 3),
+    ] {
+        let (mut rig, _) = rig(config);
+        rig.inbox("slow", &[]);
+        rig.send("slow", "", b"handed over").unwrap();
+        let mut send = |len| rig.with(|node, env| node.send(env, sized(len)));
+        for _ in 0..fit {
+            send(1_000).unwrap();
+        }
+        assert_eq!(send(1_000).unwrap_err().requirement(), "NOD-9");
+        // What never fits is an error even when there is room, and the sender does not wait.
+        let huge = Input::Send(sized(101 * each));
+        let refused = rig.with(|node, env| node.handle(env, huge)).unwrap_err();
+        assert!(matches!(refused, Refused::Error(error) if error.requirement() == "NOD-9"));
+        assert!(rig.node.provisional() <= rig.node.provisional_limit());
+        take(&mut rig, "slow");
+        assert_eq!(rig.payloads().len(), 2);
+        assert!(rig.with(|node, env| node.send(env, sized(1_000))).is_ok());
+    }
+}
+
+#[test]
+fn what_waits_in_all_inboxes_is_bounded_in_number() {
+    let (mut rig, _) = rig(Config { queue: 4, inbox: 3, hand_over: 1, ..Config::default() });
+    for name in ["a", "b"] {
+        rig.inbox(name, &[]);
+        rig.send(name, "", b"handed over").unwrap();
+    }
+    let fits: Vec<bool> = ["a", "a", "a", "a", "b", "b"].map(|to| rig.send(to, "", b"m").is_ok()).to_vec();
+    assert_eq!(fits, [true, true, true, false, true, false]);
+}
+
+#[test]
+fn a_large_message_that_waits_does_not_keep_a_small_one_from_the_room_it_needs() {
+    let each = table::cost(&message("slow", "", &[0; 1_000]));
+    let config = Config { inbox_bytes: 20 * each, queue_bytes: 20 * each, queue: 2, hand_over: 1, ..Config::default() };
+    let (mut rig, listener) = rig(config);
+    for name in ["a", "b"] {
+        rig.inbox(name, &[listener]);
+        for _ in 0..2 {
+            rig.send(name, "", b"m").unwrap();
+        }
+    }
+    // The node is full. Both connections wait for room in it.
+    for (id, to) in [(1, "a"), (2, "b")] {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frame(to, "x", &[id as u8])).unwrap();
+        assert!(!rig.node.reads(ConnectionId(id)));
+    }
+    take(&mut rig, "b");
+    take(&mut rig, "a");
+    assert!(rig.node.reads(ConnectionId(1)) && rig.node.reads(ConnectionId(2)));
+}
+
+/// Sets its timer for now again and again.
+struct Restless;
+
+impl Worker for Restless {
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        cx.set_timer(Some(Deadline::new(cx.now(), "again")));
+        Ok(())
+    }
+
+    fn handle_message(&mut self, _: &mut Context<'_>, _: Delivery) -> Result<()> {
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        cx.send(0, message("app", "", b"tick"));
+        self.handle_start(cx)
+    }
+}
+
+//= spec/src/nodes.md#nod-8
+//= type=test
+//# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
+#[test]
+fn timers_that_are_due_are_called_in_bounded_steps_and_none_for_ever() {
+    let (mut rig, _) = rig(Config { steps: 3, hand_over: 1_000, ..Config::default() });
+    rig.inbox("app", &[]);
+    for n in 0..7 {
+        rig.start(&alloc::format!("restless {n}"), Restless, &[]);
+    }
+    for _ in 0..4 {
+        call(&mut rig);
+        assert_eq!(rig.payloads().len(), 3);
+        assert_eq!(rig.node.deadline().unwrap().reason, "work");
+    }
+}
+
+//= spec/src/nodes.md#nod-28
+//= type=test
+//# A node MUST NOT wait for more answers than the limit of requests.
+#[test]
+fn beyond_the_limit_of_requests_the_oldest_is_waited_for_no_longer() {
+    let (mut rig, _) = rig(Config { requests: 3, ..Config::default() });
+    rig.inbox("app", &[]);
+    rig.start("asker", Asker(0), &[]);
+    for _ in 0..4 {
+        rig.send("asker", "", b"").unwrap();
+    }
+    let asked: Vec<RequestId> =
+        rig.out.drain(..).map(|output| if let Output::Request { id, .. } = output { id } else { panic!() }).collect();
+    for (id, answered) in asked.into_iter().zip([false, true, true, true]) {
+        let answer = Answer::Vault(Err(Error::misuse("TEST-1", "no key")));
+        rig.with(|node, env| node.handle(env, Input::Answer { id, answer })).unwrap();
+        assert_eq!(rig.payloads().len(), usize::from(answered));
+    }
+}
+
+#[test]
+fn an_answer_for_a_worker_that_has_stopped_reaches_nobody() {
+    let (mut rig, _) = rig(Config::default());
+    rig.inbox("app", &[]);
+    rig.start("asker", Asker(0), &[]);
+    rig.send("asker", "", b"").unwrap();
+    let Some(Output::Request { id, .. }) = rig.out.pop() else { panic!() };
+    rig.with(|node, env| node.stop_worker(env, &"asker".into())).unwrap();
+    // The same slot, another worker.
+    rig.start("asker", Asker(0), &[]);
+    let answer = Answer::Vault(Err(Error::misuse("TEST-1", "no key")));
+    rig.with(|node, env| node.handle(env, Input::Answer { id, answer })).unwrap();
+    assert!(rig.payloads().is_empty() && rig.out.is_empty());
+}
+
+#[test]
+fn a_route_of_millions_of_hops_is_dropped_and_the_connection_lives() {
+    let (mut rig, listener) = rig(Config::default());
+    rig.inbox("app", &[listener]);
+    accept(&mut rig, 1, listener);
+    // Four million hops, really there: fifteen megabytes in one frame.
+    let mut body = hex::decode("839a003d0900").unwrap();
+    body.extend(hex::decode("82004161").unwrap().repeat(4_000_000));
+    body.truncate((1 << 24) - 100);
+    let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
+    bytes.extend(body);
+    for chunk in bytes.chunks(65_536) {
+        rig.receive(1, chunk).unwrap();
+    }
+    assert_eq!(rig.drops(), ["RTE-3"]);
+    rig.receive(1, &frame("app", "x", b"m")).unwrap();
+    assert_eq!((rig.payloads().len(), closed(&rig)), (1, vec![]));
+}
+
+#[test]
+fn a_route_that_has_grown_beyond_the_ceilings_is_dropped_when_it_leaves_and_the_connection_lives() {
+    let (mut rig, _) = rig(Config::default());
+    let out = rig.connect(1, None);
+    rig.transmitted(1);
+    for (hops, leaves) in [(255, true), (256, false), (1, true)] {
+        let back: Route = core::iter::repeat_n("r", hops).collect();
+        let message = Message::new(Route::from(out.clone()).then("far").as_ref(), back.as_ref(), b"m");
+        rig.with(|node, env| node.send(env, message)).unwrap();
+        assert_eq!(rig.transmitted(1).is_empty(), !leaves);
+        assert_eq!(rig.drops(), if leaves { vec![] } else { vec!["TCP-12"] });
+    }
+}
