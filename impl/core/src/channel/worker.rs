@@ -44,12 +44,37 @@ impl Addresses {
 /// # Errors
 /// `NOD-*` when the node takes no more workers. A route that leads nowhere is an event.
 pub fn create<S: Suite>(node: &mut Node, env: &mut Env<'_>, config: Arc<Config>, route: &Route) -> Result<Addresses> {
+    start::<S>(node, env, config, route, None)
+}
+
+/// As [`create`], and the peer also reaches the consumers of `id`. They need not be told when one channel
+/// replaces another: a session's worker is such a consumer.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_under<S: Suite>(
+    node: &mut Node,
+    env: &mut Env<'_>,
+    config: Arc<Config>,
+    route: &Route,
+    id: FlowControlId,
+) -> Result<Addresses> {
+    start::<S>(node, env, config, route, Some(id))
+}
+
+fn start<S: Suite>(
+    node: &mut Node,
+    env: &mut Env<'_>,
+    config: Arc<Config>,
+    route: &Route,
+    spawned_by: Option<FlowControlId>,
+) -> Result<Addresses> {
     let addresses = Addresses::random(env.entropy);
     let first = route.as_ref().first().map(|first| first.to_owned());
     let consumer_of = first.and_then(|first| node.producer_at(&first)).into_iter().collect();
     let channel = Channel::<S>::initiate(env, config, addresses.clone(), route);
     let producer = node.new_flow_control_id();
-    node.start_worker(env, ChannelWorker::new(channel, None).spec(producer, None, consumer_of))?;
+    node.start_worker(env, ChannelWorker::new(channel, None).spec(producer, spawned_by, consumer_of))?;
     Ok(addresses)
 }
 

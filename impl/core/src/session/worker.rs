@@ -19,7 +19,8 @@ pub const CONTROL: Port = 1;
 /// It has two addresses, [`COLLECTOR`] and [`CONTROL`]. To establish, it sends its owner, a worker of the
 /// same node, the number of the attempt as a CBOR unsigned integer. The owner makes a channel and sends
 /// the number back to the return route; the return route of *its* message is the new way to the far
-/// node's echo worker, or empty when the attempt failed.
+/// node's echo worker, or empty when the attempt failed. Pongs come in if the worker is a consumer of an id
+/// under which all these channels deliver ([`create_under`](crate::channel::create_under)).
 #[derive(Debug)]
 pub struct SessionWorker {
     session: Session,

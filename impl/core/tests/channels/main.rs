@@ -8,3 +8,4 @@ mod disorder;
 mod flood;
 mod hops;
 mod life;
+mod session;
