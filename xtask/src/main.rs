@@ -2,6 +2,7 @@
 
 mod book;
 mod diagrams;
+mod idle;
 mod requirements;
 mod seeds;
 
@@ -13,6 +14,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   trace               how many requirements there are, and every one that no code or no test cites
   diagrams [--check]  draw the state diagrams from the machines' tables; --check: fail if the page is stale
   seeds               make the seed corpora of the fuzz targets from the vectors
+  idle-workers COUNT  what that many idle workers cost in one node; 10_000_000 take about a gigabyte
   book                the preprocessor that mdbook calls: links every requirement to code and tests";
 
 /// What a command gives back: a sentence about what went wrong, if anything did.
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["trace"] => requirements::report(&root()),
         ["diagrams"] => diagrams::write(&root()),
         ["diagrams", "--check"] => diagrams::check(&root()),
+        ["idle-workers", workers] => idle::measure(workers),
         ["seeds"] => seeds::write(&root()),
         // mdbook asks first whether the preprocessor supports a renderer, then pipes the book through it.
         ["book", "supports", renderer] if *renderer == "html" => Ok(()),
