@@ -14,10 +14,12 @@
 mod channel;
 mod codecs;
 mod identity;
+mod noise;
 
 pub use channel::{channel_handshake, channel_plaintext, channel_session};
 pub use codecs::{address_text, bare, cbor, message, message_operations, route};
 pub use identity::{attestation, identity_history, presentation};
+pub use noise::noise_handshake;
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -34,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("identity_history", identity_history),
     ("message", message),
     ("message_operations", message_operations),
+    ("noise_handshake", noise_handshake),
     ("presentation", presentation),
     ("route", route),
 ];

@@ -9,7 +9,7 @@
 mod cipher;
 mod hash;
 mod key;
-#[cfg(feature = "null-vault")]
+#[cfg(any(test, feature = "null-vault"))]
 pub mod null;
 mod signing;
 mod software;
