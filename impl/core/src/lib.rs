@@ -5,8 +5,8 @@
 //! message; a secure channel is two workers, so channels go through channels to any depth.
 //!
 //! The modules follow the chapters of the specification; each uses only those before it:
-//! [`wire`], [`routing`], [`vault`], [`identity`], [`node`]. Below them all are
-//! [`error`], [`env`] and [`machine`].
+//! [`wire`], [`routing`], [`transport`], [`vault`], [`noise`], [`identity`], [`node`], [`channel`], [`session`].
+//! Below them all are [`error`], [`env`] and [`machine`].
 //!
 //! # The machine contract
 //!

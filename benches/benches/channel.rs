@@ -1,0 +1,98 @@
+//! A channel beside the raw cipher that it is made of, and the handshake beside the crate `snow`.
+
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, KeyInit};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use razor::channel::{Decryptor, Encryptor};
+use razor::env::Seeded;
+use razor::noise::{Noise, initiator, responder};
+use razor::routing::{Message, Route};
+use razor::vault::suite::Aes256GcmSha256;
+use razor::vault::{Agreement, Key, SecretKey, X25519};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn message(size: usize) -> Message {
+    let none = Route::new();
+    Message::new(none.as_ref(), none.as_ref(), &vec![1; size])
+}
+
+/// Seal and open of a channel, in place, beside the raw AEAD on as many bytes.
+fn seal_and_open(c: &mut Criterion) {
+    for size in [64, 1024, 16 * 1024] {
+        let mut group = c.benchmark_group(format!("seal + open/{size} B"));
+        group.throughput(Throughput::Bytes(size as u64));
+        let mut sender = Encryptor::<Aes256GcmSha256>::new(Key::new(KEY));
+        let mut receiver = Decryptor::<Aes256GcmSha256>::new(Key::new(KEY));
+        group.bench_function(BenchmarkId::from_parameter("channel"), |b| {
+            b.iter_batched_ref(
+                || message(size),
+                |message| {
+                    sender.seal(message).expect("a nonce is left");
+                    receiver.open(message).expect("it is authentic");
+                },
+                BatchSize::SmallInput,
+            );
+        });
+        let aead = Aes256Gcm::new(&KEY.into());
+        group.bench_function(BenchmarkId::from_parameter("raw AES-256-GCM"), |b| {
+            b.iter_batched_ref(
+                || vec![1; size],
+                |text| {
+                    let nonce = [0; 12].into();
+                    let tag = aead.encrypt_inout_detached(&nonce, &[], text.as_mut_slice().into()).expect("short");
+                    aead.decrypt_inout_detached(&nonce, &[], text.as_mut_slice().into(), &tag).expect("authentic");
+                },
+                BatchSize::SmallInput,
+            );
+        });
+        group.finish();
+    }
+}
+
+/// Noise XX with static keys that exist, both sides, empty payloads.
+fn handshake(c: &mut Criterion) {
+    let mut group = c.benchmark_group("Noise XX, both sides");
+    let (alice, bob) = (SecretKey::new([1; 32]), SecretKey::new([2; 32]));
+    let [alice_public, bob_public] = [&alice, &bob].map(X25519::public_key);
+    let mut entropy = Seeded::from_u64(1);
+    group.bench_function("razor", |b| {
+        b.iter(|| {
+            type Initiator = initiator::AwaitsMessage2<Aes256GcmSha256, Noise>;
+            type Responder = responder::NeedsStaticDh<Aes256GcmSha256, Noise>;
+            let (initiator, one) = Initiator::start(alice_public, &mut entropy);
+            let (responder, _) = Responder::read_message_1(bob_public, &mut entropy, &one).expect("message 1");
+            let shared = X25519::agree(&bob, &responder.dh_with());
+            let (responder, two) = responder.write_message_2(&shared, &[]).expect("message 2");
+            let (initiator, _) = initiator.read_message_2(&two).expect("message 2");
+            let shared = X25519::agree(&alice, &initiator.dh_with());
+            let (finished, three) = initiator.write_message_3(&shared, &[]).expect("message 3");
+            responder.read_message_3(&three).expect("message 3");
+            finished
+        });
+    });
+    group.bench_function("snow", |b| {
+        let mut buffers = [[0; 256]; 2];
+        b.iter(|| {
+            let [message, payload] = &mut buffers;
+            let mut initiator = snow_of(&alice).build_initiator().expect("an initiator");
+            let mut responder = snow_of(&bob).build_responder().expect("a responder");
+            let len = initiator.write_message(&[], message).expect("message 1");
+            responder.read_message(&message[..len], payload).expect("message 1");
+            let len = responder.write_message(&[], message).expect("message 2");
+            initiator.read_message(&message[..len], payload).expect("message 2");
+            let len = initiator.write_message(&[], message).expect("message 3");
+            responder.read_message(&message[..len], payload).expect("message 3");
+            initiator.into_transport_mode().expect("it is finished")
+        });
+    });
+    group.finish();
+}
+
+fn snow_of(key: &SecretKey) -> snow::Builder<'_> {
+    let name = "Noise_XX_25519_AESGCM_SHA256".parse().expect("a name");
+    snow::Builder::new(name).local_private_key(key.as_bytes()).expect("a key")
+}
+
+criterion_group!(benches, seal_and_open, handshake);
+criterion_main!(benches);
