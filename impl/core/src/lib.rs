@@ -6,7 +6,7 @@
 //!
 //! The modules follow the chapters of the specification; each uses only those before it:
 //! [`wire`], [`routing`], [`transport`], [`vault`], [`noise`], [`identity`], [`node`], [`channel`], [`session`].
-//! Below them all are [`error`], [`env`] and [`machine`].
+//! Below them all are [`error`], [`mod@env`] and [`machine`].
 //!
 //! # The machine contract
 //!

@@ -11,7 +11,7 @@ use crate::identity::Identifier;
 use crate::machine::{Deadline, Snapshot};
 use crate::routing::{Address, Message};
 
-/// Which of its addresses a worker was reached at: an index into [`Spec::addresses`].
+/// Which of its addresses a worker was reached at: an index into [`Spec::mailboxes`].
 pub type Port = u8;
 
 /// A worker: a state machine behind one or more addresses. Everything in a node is one.
