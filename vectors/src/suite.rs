@@ -102,6 +102,18 @@ pub fn sections() -> &'static [Section] {
         },
         Section {
             source: "razor",
+            name: "tcp",
+            about: "frames, and what a connection makes of its peer's bytes",
+            check: |options, progress| own::layer("tcp", options, progress),
+        },
+        Section {
+            source: "razor",
+            name: "noise",
+            about: "handshakes with every intermediate value, right and wrong",
+            check: |options, progress| own::layer("noise", options, progress),
+        },
+        Section {
+            source: "razor",
             name: "identities",
             about: "change histories, right and wrong",
             check: |options, progress| own::layer("identities", options, progress),
@@ -111,6 +123,18 @@ pub fn sections() -> &'static [Section] {
             name: "purpose-keys",
             about: "attestations and presentations, right and wrong",
             check: |options, progress| own::layer("purpose-keys", options, progress),
+        },
+        Section {
+            source: "razor",
+            name: "channels",
+            about: "handshakes, renewal of keys, replays and forgeries, plaintexts",
+            check: |options, progress| own::layer("channels", options, progress),
+        },
+        Section {
+            source: "razor",
+            name: "sessions",
+            about: "pings, death and resurrection",
+            check: |options, progress| own::layer("sessions", options, progress),
         },
         Section {
             source: "live",

@@ -12,6 +12,9 @@ const RULES: &[(&str, &str, &str)] = &[
     ("history", "history", "change-history"),
     ("attestation", "attestation", "purpose-key-attestation"),
     ("presentation", "presentation", "presentation"),
+    ("channel", "payload_2", "presentation"),
+    ("channel", "payload_3", "presentation"),
+    ("plaintext", "plaintext", "padded-message"),
 ];
 
 /// The specification's CDDL, all chapters, with `rule` first: that is what the validator starts from.
@@ -39,6 +42,29 @@ fn what_is_accepted_fits_the_cddl() {
         for case in file["cases"].as_array().expect("cases").iter().filter(|case| !case["expect"]["ok"].is_null()) {
             let bytes = hex::decode(case["input"][field].as_str().expect("hex")).expect("hex");
             fits(rule, &bytes).unwrap_or_else(|e| panic!("{name}, {}: {e}", case["name"]));
+        }
+    }
+}
+
+#[test]
+fn frames_fit_the_cddl_behind_their_length() {
+    let kind = kinds().into_iter().find(|kind| kind.name == "frame").expect("a kind");
+    let file: Value = serde_json::from_str(kind.committed).expect("JSON");
+    let frames =
+        file["cases"].as_array().expect("cases").iter().filter_map(|case| case["expect"]["ok"]["frame"].as_str());
+    let mut count = 0;
+    for frame in frames {
+        let bytes = hex::decode(frame).expect("hex");
+        fits("transport-message", &bytes[4..]).expect("a transport message");
+        count += 1;
+    }
+    assert!(count > 5);
+    let recording: Value = serde_json::from_str(include_str!("../production/production-captures.json")).expect("JSON");
+    for session in recording["sessions"].as_object().expect("sessions").values() {
+        for frame in
+            session["frames"].as_array().expect("frames").iter().filter_map(|frame| frame["frame_hex"].as_str())
+        {
+            fits("transport-message", &hex::decode(frame).expect("hex")[4..]).expect("a recorded frame");
         }
     }
 }

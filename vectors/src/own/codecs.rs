@@ -90,7 +90,11 @@ fn cbor_inputs() -> Vec<Meant<Input>> {
     for (value, wide) in [(23u64, 0x18u8), (0xff, 0x19), (0xffff, 0x1a), (0xffff_ffff, 0x1b)] {
         let width = 1usize << (wide - 0x18);
         let bytes = [vec![wide], value.to_be_bytes()[8 - width..].to_vec()].concat();
-        inputs.push(bad(&format!("uint {value} in a wider head"), Input { read: Uint, max: None, bytes: Hex(bytes) }));
+        inputs.push(bad(
+            &format!("uint {value} in a wider head"),
+            "COD-2",
+            Input { read: Uint, max: None, bytes: Hex(bytes) },
+        ));
     }
     let deep = |depth: usize| format!("{}00", "81".repeat(depth));
     let wide = |items: usize| {
@@ -99,40 +103,40 @@ fn cbor_inputs() -> Vec<Meant<Input>> {
         format!("{}{}", hex::encode(head), "00".repeat(items))
     };
     inputs.extend([
-        bad("nothing", item(Uint, "")),
-        bad("a uint that ends early", item(Uint, "19ff")),
-        bad("a reserved head", item(Uint, "1c")),
-        bad("a negative number for a uint", item(Uint, "20")),
-        bad("bytes after a uint", item(Uint, "0000")),
+        bad("nothing", "COD-4", item(Uint, "")),
+        bad("a uint that ends early", "COD-4", item(Uint, "19ff")),
+        bad("a reserved head", "COD-3", item(Uint, "1c")),
+        bad("a negative number for a uint", "COD-3", item(Uint, "20")),
+        bad("bytes after a uint", "COD-5", item(Uint, "0000")),
         good("no bytes", item(Bytes, "40")),
         good("a byte string", item(Bytes, "43010203")),
         good("a byte string as long as allowed", bounded(Bytes, 3, "43010203")),
-        bad("a byte string one longer than allowed", bounded(Bytes, 2, "43010203")),
-        bad("a byte string that ends early", item(Bytes, "430102")),
-        bad("a byte string that announces 2^64-1 bytes", item(Bytes, "5bffffffffffffffff00")),
-        bad("a byte string with a wide head", item(Bytes, "5803010203")),
-        bad("a byte string of indefinite length", item(Bytes, "5f4101ff")),
-        bad("a text for a byte string", item(Bytes, "6161")),
+        bad("a byte string one longer than allowed", "COD-6", bounded(Bytes, 2, "43010203")),
+        bad("a byte string that ends early", "COD-4", item(Bytes, "430102")),
+        bad("a byte string that announces 2^64-1 bytes", "COD-4", item(Bytes, "5bffffffffffffffff00")),
+        bad("a byte string with a wide head", "COD-2", item(Bytes, "5803010203")),
+        bad("a byte string of indefinite length", "COD-1", item(Bytes, "5f4101ff")),
+        bad("a text for a byte string", "COD-3", item(Bytes, "6161")),
         good("a text", item(Text, "6568656c6c6f")),
-        bad("a text that is not UTF-8", item(Text, "62c328")),
-        bad("a text of indefinite length", item(Text, "7f6161ff")),
-        bad("a text one longer than allowed", bounded(Text, 4, "6568656c6c6f")),
+        bad("a text that is not UTF-8", "COD-7", item(Text, "62c328")),
+        bad("a text of indefinite length", "COD-1", item(Text, "7f6161ff")),
+        bad("a text one longer than allowed", "COD-6", bounded(Text, 4, "6568656c6c6f")),
         good("an array head", item(Array, "82")),
-        bad("an array of indefinite length", item(Array, "9fff")),
-        bad("an array head in a wider form", item(Array, "9802")),
+        bad("an array of indefinite length", "COD-1", item(Array, "9fff")),
+        bad("an array head in a wider form", "COD-2", item(Array, "9802")),
         good("a map head", item(Map, "a1")),
-        bad("a map of indefinite length", item(Map, "bfff")),
+        bad("a map of indefinite length", "COD-1", item(Map, "bfff")),
         good("true", item(Boolean, "f5")),
         good("false", item(Boolean, "f4")),
-        bad("a number for a boolean", item(Boolean, "01")),
-        bad("null for a boolean", item(Boolean, "f6")),
+        bad("a number for a boolean", "COD-3", item(Boolean, "01")),
+        bad("null for a boolean", "COD-3", item(Boolean, "f6")),
         good("an unknown item, nested as deep as is skipped", item(Skip, &deep(cbor::SKIP_DEPTH - 1))),
-        bad("an unknown item, nested one deeper", item(Skip, &deep(cbor::SKIP_DEPTH))),
+        bad("an unknown item, nested one deeper", "COD-8", item(Skip, &deep(cbor::SKIP_DEPTH))),
         good("an unknown item of as many heads as are skipped", item(Skip, &wide(cbor::SKIP_ITEMS - 1))),
-        bad("an unknown item of one head more", item(Skip, &wide(cbor::SKIP_ITEMS))),
-        bad("an unknown item of indefinite length", item(Skip, "9f01ff")),
-        bad("an unknown item with a wide head inside", item(Skip, "811801")),
-        bad("an unknown map of 2^64-1 entries", item(Skip, "bbffffffffffffffff")),
+        bad("an unknown item of one head more", "COD-8", item(Skip, &wide(cbor::SKIP_ITEMS))),
+        bad("an unknown item of indefinite length", "COD-1", item(Skip, "9f01ff")),
+        bad("an unknown item with a wide head inside", "COD-2", item(Skip, "811801")),
+        bad("an unknown map of 2^64-1 entries", "COD-8", item(Skip, "bbffffffffffffffff")),
     ]);
     inputs
 }
@@ -161,21 +165,21 @@ fn bare_inputs() -> Vec<Meant<Input>> {
     }
     inputs.extend([
         good("the largest uint", item(Uint, "ffffffffffffffffff01")),
-        bad("a uint of 65 bits", item(Uint, "ffffffffffffffffff02")),
-        bad("a uint of eleven bytes", item(Uint, "ffffffffffffffffff8100")),
-        bad("zero in two bytes", item(Uint, "8000")),
-        bad("one in two bytes", item(Uint, "8100")),
-        bad("a uint that ends early", item(Uint, "80")),
-        bad("nothing", item(Uint, "")),
-        bad("bytes after a uint", item(Uint, "0100")),
+        bad("a uint of 65 bits", "COD-10", item(Uint, "ffffffffffffffffff02")),
+        bad("a uint of eleven bytes", "COD-10", item(Uint, "ffffffffffffffffff8100")),
+        bad("zero in two bytes", "COD-10", item(Uint, "8000")),
+        bad("one in two bytes", "COD-10", item(Uint, "8100")),
+        bad("a uint that ends early", "COD-11", item(Uint, "80")),
+        bad("nothing", "COD-11", item(Uint, "")),
+        bad("bytes after a uint", "COD-5", item(Uint, "0100")),
         good("no bytes", item(Bytes, "00")),
         good("a byte string", item(Bytes, "03010203")),
         good("a byte string as long as allowed", bounded(Bytes, 3, "03010203")),
-        bad("a byte string one longer than allowed", bounded(Bytes, 2, "03010203")),
-        bad("a byte string that ends early", item(Bytes, "030102")),
-        bad("a byte string that announces 2^64-1 bytes", item(Bytes, "ffffffffffffffffff0100")),
+        bad("a byte string one longer than allowed", "COD-6", bounded(Bytes, 2, "03010203")),
+        bad("a byte string that ends early", "COD-11", item(Bytes, "030102")),
+        bad("a byte string that announces 2^64-1 bytes", "COD-11", item(Bytes, "ffffffffffffffffff0100")),
         good("a text", item(Text, "0568656c6c6f")),
-        bad("a text that is not UTF-8", item(Text, "02c328")),
+        bad("a text that is not UTF-8", "COD-7", item(Text, "02c328")),
     ]);
     inputs
 }

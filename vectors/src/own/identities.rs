@@ -97,38 +97,38 @@ fn inputs() -> Vec<Meant<Input>> {
             let data = ChangeData::new(p).signed();
             of(&[signed(&data, &malleated(&keys.sign(&p, &data)), None)])
         }),
-        bad("another identity than is expected", {
+        bad("another identity than is expected", "IDN-19", {
             Input { expected: Some(Hex(vec![7; 32])), ..of(from_ref(&change_1)) }
         }),
-        bad("no change", of(&[])),
-        bad("a first change that names one before it", of(&[first(&keys, &one.clone().after(b"nothing"))])),
-        bad("a second change that names none before it", {
+        bad("no change", "IDN-10", of(&[])),
+        bad("a first change that names one before it", "IDN-11", of(&[first(&keys, &one.clone().after(b"nothing"))])),
+        bad("a second change that names none before it", "IDN-12", {
             of(&[change_1.clone(), later(&keys, &a, &ChangeData::new(b))])
         }),
-        bad("a second change that names another before it", {
+        bad("a second change that names another before it", "IDN-12", {
             of(&[change_1.clone(), later(&keys, &a, &ChangeData::new(b).after(b"another"))])
         }),
-        bad("a second change that names the one before by 20 bytes", {
+        bad("a second change that names the one before by 20 bytes", "COD-3", {
             let previous = two.previous.as_ref().map(|hash| hash[..20].to_vec());
             of(&[change_1.clone(), later(&keys, &a, &ChangeData { previous, ..two.clone() })])
         }),
-        bad("a second change before the first", of(&[change_2.clone(), change_1.clone()])),
-        bad("the first change twice", of(&[change_1.clone(), change_1.clone()])),
-        bad("a rotation that begins before the change before it", {
+        bad("a second change before the first", "IDN-11", of(&[change_2.clone(), change_1.clone()])),
+        bad("the first change twice", "IDN-12", of(&[change_1.clone(), change_1.clone()])),
+        bad("a rotation that begins before the change before it", "IDN-17", {
             let two = ChangeData { from: one.from - 1, ..two.clone() };
             of(&[change_1.clone(), later(&keys, &a, &two)])
         }),
-        bad("a change that ends before it begins", {
+        bad("a change that ends before it begins", "IDN-18", {
             of(&[first(&keys, &ChangeData { until: one.from - 1, ..one.clone() })])
         }),
-        bad("a byte after the history", {
+        bad("a byte after the history", "COD-5", {
             Input { history: Hex([history(from_ref(&change_1)), vec![0]].concat()), expected: None }
         }),
-        bad("a history that ends early", {
+        bad("a history that ends early", "COD-4", {
             let bytes = history(from_ref(&change_1));
             Input { history: Hex(bytes[..bytes.len() - 1].to_vec()), expected: None }
         }),
-        bad("a history in an indefinite array", {
+        bad("a history in an indefinite array", "COD-1", {
             Input { history: Hex([vec![0x9f], change_1.clone(), vec![0xff]].concat()), expected: None }
         }),
     ];
@@ -153,20 +153,24 @@ fn wrong_signatures(
         |own: &Signature, previous: Option<&Signature>| of(&[change_1.clone(), signed(&data_2, own, previous)]);
     let zeros = Signature::Ed25519([0; 64]);
     vec![
-        bad("a first change signed by another key", of(&[signed(&data_1, &keys.sign(&b, &data_1), None)])),
-        bad("a first change with a flipped bit in its signature", of(&[flipped(&change_1, 1)])),
-        bad("a first change with a flipped bit in its data", of(&[flipped(&change_1, change_1.len() - 20)])),
-        bad("a first change signed with zeros", of(&[signed(&data_1, &zeros, None)])),
-        bad("a signature of another kind than the key", {
+        bad("a first change signed by another key", "IDN-16", of(&[signed(&data_1, &keys.sign(&b, &data_1), None)])),
+        bad("a first change with a flipped bit in its signature", "IDN-16", of(&[flipped(&change_1, 1)])),
+        bad("a first change with a flipped bit in its data", "VLT-23", of(&[flipped(&change_1, change_1.len() - 20)])),
+        bad("a first change signed with zeros", "IDN-16", of(&[signed(&data_1, &zeros, None)])),
+        bad("a signature of another kind than the key", "IDN-16", {
             of(&[signed(&data_1, &Signature::P256(*keys.sign(&a, &data_1).as_bytes()), None)])
         }),
-        bad("a rotation without the old key's signature", second(&by_b, None)),
-        bad("a rotation without the new key's signature", second(&by_a, Some(&by_a))),
-        bad("the new key's signature in both places", second(&by_b, Some(&by_b))),
-        bad("both signatures, swapped", second(&by_a, Some(&by_b))),
-        bad("the first change's own signature copied for the old key's", second(&by_b, Some(&keys.sign(&a, &data_1)))),
-        bad("an old key's signature of zeros", second(&by_b, Some(&zeros))),
-        bad("a rotation with a flipped bit in the old key's signature", {
+        bad("a rotation without the old key's signature", "IDN-14", second(&by_b, None)),
+        bad("a rotation without the new key's signature", "IDN-16", second(&by_a, Some(&by_a))),
+        bad("the new key's signature in both places", "IDN-15", second(&by_b, Some(&by_b))),
+        bad("both signatures, swapped", "IDN-16", second(&by_a, Some(&by_b))),
+        bad(
+            "the first change's own signature copied for the old key's",
+            "IDN-15",
+            second(&by_b, Some(&keys.sign(&a, &data_1))),
+        ),
+        bad("an old key's signature of zeros", "IDN-15", second(&by_b, Some(&zeros))),
+        bad("a rotation with a flipped bit in the old key's signature", "IDN-15", {
             of(&[change_1.clone(), flipped(&signed(&data_2, &by_b, Some(&by_a)), 1)])
         }),
     ]
@@ -183,15 +187,15 @@ fn wrong_envelopes(keys: &Keys, a: VerifyingKey, one: &ChangeData, two: &ChangeD
         of(&[first(keys, one), change])
     };
     vec![
-        bad("a change of version 0", sealed(0, 1)),
-        bad("a change of version 2", sealed(2, 1)),
-        bad("a change in the envelope of an attestation", sealed(1, 2)),
-        bad("a change in the envelope of a credential", sealed(1, 3)),
-        bad("a change in an envelope of an unknown type", sealed(1, 4)),
-        bad("a change in an envelope of type 0", sealed(1, 0)),
-        bad("a rotation to a lower version", rotated(0, 1)),
-        bad("a rotation in the envelope of an attestation", rotated(1, 2)),
-        bad("an attestation of its own key in the place of a change", {
+        bad("a change of version 0", "IDN-5", sealed(0, 1)),
+        bad("a change of version 2", "IDN-5", sealed(2, 1)),
+        bad("a change in the envelope of an attestation", "IDN-6", sealed(1, 2)),
+        bad("a change in the envelope of a credential", "IDN-6", sealed(1, 3)),
+        bad("a change in an envelope of an unknown type", "IDN-6", sealed(1, 4)),
+        bad("a change in an envelope of type 0", "IDN-6", sealed(1, 0)),
+        bad("a rotation to a lower version", "IDN-5", rotated(0, 1)),
+        bad("a rotation in the envelope of an attestation", "IDN-6", rotated(1, 2)),
+        bad("an attestation of its own key in the place of a change", "IDN-6", {
             let hash = sha256(&one.signed());
             let attestation = forge::Attestation {
                 subject: Identifier(hash),
@@ -219,11 +223,11 @@ fn wrong_keys(keys: &Keys, one: &ChangeData) -> Vec<Meant<Input>> {
     let mut off_curve = [1; 65];
     off_curve[0] = 4;
     vec![
-        bad("an Ed25519 key of small order", with(VerifyingKey::Ed25519(identity_point))),
-        bad("an Ed25519 key of zeros", with(VerifyingKey::Ed25519([0; 32]))),
-        bad("an Ed25519 key that is not canonical", with(VerifyingKey::Ed25519(not_canonical))),
-        bad("a P-256 key that is not on the curve", with(VerifyingKey::P256(off_curve))),
-        bad("a P-256 key in a hybrid form", with(VerifyingKey::P256([6; 65]))),
+        bad("an Ed25519 key of small order", "VLT-23", with(VerifyingKey::Ed25519(identity_point))),
+        bad("an Ed25519 key of zeros", "VLT-23", with(VerifyingKey::Ed25519([0; 32]))),
+        bad("an Ed25519 key that is not canonical", "VLT-23", with(VerifyingKey::Ed25519(not_canonical))),
+        bad("a P-256 key that is not on the curve", "VLT-26", with(VerifyingKey::P256(off_curve))),
+        bad("a P-256 key in a hybrid form", "VLT-26", with(VerifyingKey::P256([6; 65]))),
     ]
 }
 
@@ -238,6 +242,6 @@ fn many_changes(keys: &Keys, a: VerifyingKey) -> Vec<Meant<Input>> {
     }
     vec![
         good("as many changes as the default limit", of(&changes[..most])),
-        bad("one change more than the default limit", of(&changes)),
+        bad("one change more than the default limit", "IDN-8", of(&changes)),
     ]
 }

@@ -55,19 +55,19 @@ fn verify(input: &Input) -> Outcome {
 }
 
 /// The subject of the vectors: an identity that rotated once, from key 1 to key 2.
-struct Subject {
+pub(super) struct Subject {
     keys: Keys,
     old: VerifyingKey,
     new: VerifyingKey,
-    history: Vec<u8>,
+    pub(super) history: Vec<u8>,
     identity: Identity,
     static_key: PublicKey,
 }
 
-const NOW: u64 = 1_750_000_000;
+pub(super) const NOW: u64 = 1_750_000_000;
 
 impl Subject {
-    fn new(old: u8, new: u8) -> Self {
+    pub(super) fn new(old: u8, new: u8) -> Self {
         let mut keys = Keys::new();
         let (old, new) = (keys.ed25519(old), keys.ed25519(new));
         let one = ChangeData::new(old).signed();
@@ -81,7 +81,7 @@ impl Subject {
         Self { keys, old, new, history, identity, static_key }
     }
 
-    fn data(&self) -> Attestation {
+    pub(super) fn data(&self) -> Attestation {
         Attestation {
             subject: self.identity.identifier(),
             change: *self.identity.latest().hash(),
@@ -91,9 +91,19 @@ impl Subject {
         }
     }
 
-    fn sign(&self, data: &Attestation) -> Vec<u8> {
+    pub(super) fn sign(&self, data: &Attestation) -> Vec<u8> {
         let data = data.signed();
         signed(&data, &self.keys.sign(&self.new, &data), None)
+    }
+
+    pub(super) fn sign_with_the_old_key(&self, data: &Attestation) -> Vec<u8> {
+        let data = data.signed();
+        signed(&data, &self.keys.sign(&self.old, &data), None)
+    }
+
+    /// The history with this attestation, and no credentials.
+    pub(super) fn presentation(&self, attestation: &[u8]) -> Vec<u8> {
+        [&[0x83], &self.history[..], attestation, &[0x80]].concat()
     }
 
     fn input(&self, attestation: Vec<u8>) -> Input {
@@ -125,42 +135,46 @@ fn attestations() -> Vec<Meant<Input>> {
             sign(&Attestation { key: forge::signing_key(&subject.old), ..data.clone() }),
         ),
         good("created as far in the future as clocks may differ", at(NOW + CLOCK_SKEW, NOW + 1000)),
-        bad("created a second later than that", at(NOW + CLOCK_SKEW + 1, NOW + 1000)),
+        bad("created a second later than that", "PUR-7", at(NOW + CLOCK_SKEW + 1, NOW + 1000)),
         good("expires now", at(NOW - 1000, NOW)),
-        bad("expired a second ago", at(NOW - 1000, NOW - 1)),
-        bad("expires before it is created", at(NOW, NOW - 1)),
-        bad("created before the key is valid", at(latest.valid_from().0 - 1, NOW + 1000)),
+        bad("expired a second ago", "PUR-8", at(NOW - 1000, NOW - 1)),
+        bad("expires before it is created", "PUR-9", at(NOW + 30, NOW + 10)),
+        bad("created before the key is valid", "PUR-6", at(latest.valid_from().0 - 1, NOW + 1000)),
         good("created when the key becomes valid", at(latest.valid_from().0, NOW + 1000)),
         good("expires when the key does", at(NOW, latest.valid_until().0)),
-        bad("expires after the key does", at(NOW, latest.valid_until().0 + 1)),
-        bad("names an older change, signed by the old key", {
+        bad("expires after the key does", "PUR-5", at(NOW, latest.valid_until().0 + 1)),
+        bad("names an older change, signed by the old key", "PUR-4", {
             let data = Attestation { change: first, ..data.clone() }.signed();
             subject.input(signed(&data, &subject.keys.sign(&subject.old, &data), None))
         }),
-        bad("names an older change, signed by the latest key", sign(&Attestation { change: first, ..data.clone() })),
-        bad("names an unknown change", sign(&Attestation { change: ChangeHash([5; 32]), ..data.clone() })),
-        bad("names another subject", sign(&Attestation { subject: Identifier([5; 32]), ..data.clone() })),
-        bad("signed by the old key", signed_by(&subject.old)),
-        bad("of version 0", sealed(0, 2)),
-        bad("of version 2", sealed(2, 2)),
-        bad("in the envelope of a change", sealed(1, 1)),
-        bad("in the envelope of a credential", sealed(1, 3)),
-        bad("in an envelope of an unknown type", sealed(1, 4)),
-        bad("a change in the place of an attestation", {
+        bad(
+            "names an older change, signed by the latest key",
+            "PUR-4",
+            sign(&Attestation { change: first, ..data.clone() }),
+        ),
+        bad("names an unknown change", "PUR-4", sign(&Attestation { change: ChangeHash([5; 32]), ..data.clone() })),
+        bad("names another subject", "PUR-3", sign(&Attestation { subject: Identifier([5; 32]), ..data.clone() })),
+        bad("signed by the old key", "PUR-10", signed_by(&subject.old)),
+        bad("of version 0", "PUR-1", sealed(0, 2)),
+        bad("of version 2", "PUR-1", sealed(2, 2)),
+        bad("in the envelope of a change", "PUR-2", sealed(1, 1)),
+        bad("in the envelope of a credential", "PUR-2", sealed(1, 3)),
+        bad("in an envelope of an unknown type", "PUR-2", sealed(1, 4)),
+        bad("a change in the place of an attestation", "PUR-2", {
             let data = ChangeData::new(subject.new).signed();
             subject.input(signed(&data, &subject.keys.sign(&subject.new, &data), None))
         }),
-        bad("a change's data in the envelope of an attestation", {
+        bad("a change's data in the envelope of an attestation", "COD-3", {
             let data = envelope(1, 2, &ChangeData::new(subject.new).encode());
             subject.input(signed(&data, &subject.keys.sign(&subject.new, &data), None))
         }),
-        bad("a static key of no bytes", sign(&zero)),
-        bad("a flipped bit in the signature", {
+        bad("a static key of no bytes", "COD-3", sign(&zero)),
+        bad("a flipped bit in the signature", "PUR-10", {
             let mut bytes = subject.sign(&data);
             *bytes.last_mut().expect("bytes") ^= 1;
             subject.input(bytes)
         }),
-        bad("a byte after it", subject.input([subject.sign(&data), vec![0]].concat())),
+        bad("a byte after it", "COD-5", subject.input([subject.sign(&data), vec![0]].concat())),
     ]
 }
 
@@ -206,30 +220,42 @@ fn presentations() -> Vec<Meant<Presented>> {
         good("an identity and its static key", whole()),
         good("with a credential", parts(&alice.history, &attestation, &credentials(1))),
         good("with as many credentials as the default limit", parts(&alice.history, &attestation, &credentials(most))),
-        bad("with one credential more", parts(&alice.history, &attestation, &credentials(most + 1))),
-        bad("with a change for a credential", parts(&alice.history, &attestation, &[credential(&alice, 1)])),
-        bad("with an attestation for a credential", parts(&alice.history, &attestation, &[credential(&alice, 2)])),
-        bad("of another static key than the handshake's", Presented { static_key: Hex(vec![9; 32]), ..whole() }),
-        bad("with another's history", parts(&mallory.history, &attestation, &[])),
-        bad("with another's attestation", parts(&alice.history, &mallory.sign(&mallory.data()), &[])),
-        bad("with an attestation that another signed", parts(&alice.history, &mallory.sign(&alice.data()), &[])),
-        bad("with a key that signs credentials", {
+        bad("with one credential more", "PUR-20", parts(&alice.history, &attestation, &credentials(most + 1))),
+        bad("with a change for a credential", "PUR-22", parts(&alice.history, &attestation, &[credential(&alice, 1)])),
+        bad(
+            "with an attestation for a credential",
+            "PUR-22",
+            parts(&alice.history, &attestation, &[credential(&alice, 2)]),
+        ),
+        bad(
+            "of another static key than the handshake's",
+            "PUR-15",
+            Presented { static_key: Hex(vec![9; 32]), ..whole() },
+        ),
+        bad("with another's history", "PUR-3", parts(&mallory.history, &attestation, &[])),
+        bad("with another's attestation", "PUR-3", parts(&alice.history, &mallory.sign(&mallory.data()), &[])),
+        bad(
+            "with an attestation that another signed",
+            "PUR-10",
+            parts(&alice.history, &mallory.sign(&alice.data()), &[]),
+        ),
+        bad("with a key that signs credentials", "PUR-11", {
             let data = Attestation { key: forge::signing_key(&alice.new), ..alice.data() };
             parts(&alice.history, &alice.sign(&data), &[])
         }),
-        bad("with an older history than the attestation names", {
+        bad("with an older history than the attestation names", "PUR-4", {
             let one = ChangeData::new(alice.old).signed();
             parts(&history(&[signed(&one, &alice.keys.sign(&alice.old, &one), None)]), &attestation, &[])
         }),
-        bad("after it has expired", Presented { now: NOW + 1001, ..whole() }),
-        bad("without a list of credentials", {
+        bad("after it has expired", "PUR-8", Presented { now: NOW + 1001, ..whole() }),
+        bad("without a list of credentials", "COD-3", {
             let presentation = [vec![0x82], alice.history.clone(), attestation.clone()].concat();
             Presented { presentation: Hex(presentation), ..whole() }
         }),
-        bad("with a byte after it", {
+        bad("with a byte after it", "COD-5", {
             let presentation = [whole().presentation.0, vec![0]].concat();
             Presented { presentation: Hex(presentation), ..whole() }
         }),
-        bad("of nothing", Presented { presentation: Hex(vec![]), ..whole() }),
+        bad("of nothing", "COD-4", Presented { presentation: Hex(vec![]), ..whole() }),
     ]
 }

@@ -53,11 +53,11 @@ fn texts() -> Vec<Meant<Text>> {
         good("the largest type", text("255#x")),
         good("an empty name", text("0#")),
         good("a name in another script", text("0#\u{00e9}cho")),
-        bad("a type above 255", text("256#x")),
-        bad("a type that is no number", text("tcp#x")),
-        bad("a negative type", text("-1#x")),
-        bad("no type before the mark", text("#x")),
-        bad("two marks", text("0#a#b")),
+        bad("a type above 255", "RTE-6", text("256#x")),
+        bad("a type that is no number", "RTE-6", text("tcp#x")),
+        bad("a negative type", "RTE-6", text("-1#x")),
+        bad("no type before the mark", "RTE-6", text("#x")),
+        bad("two marks", "RTE-6", text("0#a#b")),
     ]
 }
 
@@ -110,18 +110,18 @@ fn routes() -> Vec<Meant<Encoded>> {
         good("one local hop", of(Level::Default, [Address::local("echo")])),
         good("three kinds of hop", of(Level::Default, ["a", "1#h:1", "b"].map(|a| a.parse().expect("an address")))),
         good("an address without a name", hex("81820040")),
-        bad("nothing", hex("")),
-        bad("a map", hex("a0")),
-        bad("an address of one item", hex("818100")),
-        bad("an address of three items", hex("818300416140")),
-        bad("a type above 255", hex("818219010041 61".replace(' ', "").as_str())),
-        bad("a type in a wider head", hex("818218004161")),
-        bad("a text for a name", hex("8182006161")),
-        bad("an indefinite array of addresses", hex("9f82004161ff")),
-        bad("a byte after the route", hex("8000")),
-        bad("a route that ends inside an address", hex("81820042 61".replace(' ', "").as_str())),
-        bad("a route that announces 2^64-1 hops", announcing(u64::MAX)),
-        bad("a route that announces a million hops", announcing(1_000_000)),
+        bad("nothing", "COD-4", hex("")),
+        bad("a map", "COD-3", hex("a0")),
+        bad("an address of one item", "COD-3", hex("818100")),
+        bad("an address of three items", "COD-3", hex("818300416140")),
+        bad("a type above 255", "RTE-1", hex("818219010041 61".replace(' ', "").as_str())),
+        bad("a type in a wider head", "COD-2", hex("818218004161")),
+        bad("a text for a name", "COD-3", hex("8182006161")),
+        bad("an indefinite array of addresses", "COD-1", hex("9f82004161ff")),
+        bad("a byte after the route", "COD-5", hex("8000")),
+        bad("a route that ends inside an address", "COD-4", hex("81820042 61".replace(' ', "").as_str())),
+        bad("a route that announces 2^64-1 hops", "RTE-3", announcing(u64::MAX)),
+        bad("a route that announces a million hops", "RTE-3", announcing(1_000_000)),
     ];
     for level in [Level::Floor, Level::Default, Level::Ceiling] {
         let limits = level.limits();
@@ -129,12 +129,12 @@ fn routes() -> Vec<Meant<Encoded>> {
         let hops = usize::from(limits.hops);
         let address = usize::from(limits.address);
         cases.push(good(&format!("as many hops as the {name}"), of(level, (0..hops).map(|_| named(1)))));
-        cases.push(bad(&format!("one hop more than the {name}"), of(level, (0..=hops).map(|_| named(1)))));
+        cases.push(bad(&format!("one hop more than the {name}"), "RTE-3", of(level, (0..=hops).map(|_| named(1)))));
         cases.push(good(&format!("an address as long as the {name}"), of(level, [named(address)])));
-        cases.push(bad(&format!("an address one longer than the {name}"), of(level, [named(address + 1)])));
+        cases.push(bad(&format!("an address one longer than the {name}"), "RTE-2", of(level, [named(address + 1)])));
         let (fits, over) = filled(usize::from(limits.route), address);
         cases.push(good(&format!("a route of as many bytes as the {name}"), of(level, fits)));
-        cases.push(bad(&format!("a route one byte longer than the {name}"), of(level, over)));
+        cases.push(bad(&format!("a route one byte longer than the {name}"), "RTE-4", of(level, over)));
     }
     cases
 }
