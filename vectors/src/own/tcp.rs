@@ -54,7 +54,7 @@ fn open(frame: u32) -> Tcp {
 fn write(input: &Sent) -> Outcome {
     let mut message = Message::new(route(&input.onward).as_ref(), route(&input.back).as_ref(), &input.payload);
     message.set_tracing(input.tracing.as_deref());
-    let mut tcp = open(transport::Config::FRAME_CEILING);
+    let mut tcp = open(transport::Config::CEILING.frame);
     let mut entropy = Seeded::from_u64(0);
     let mut env = Env::new(Instant::ZERO, Timestamp::default(), &mut entropy);
     tcp.handle(&mut env, transport::Input::Send(message)).map_err(|refused| refused.into_error("TCP-9"))?;
@@ -162,7 +162,7 @@ fn body(hops: usize, items: u64) -> Vec<u8> {
 }
 
 fn connections() -> Vec<Meant<Received>> {
-    const FLOOR: u32 = transport::Config::FRAME_FLOOR;
+    const FLOOR: u32 = transport::Config::FLOOR.frame;
     let after = |opening: &[u8], frames: &[Vec<u8>]| Received {
         frame_limit: FLOOR,
         bytes: Hex([opening, &frames.concat()].concat()),
