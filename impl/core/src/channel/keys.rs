@@ -321,6 +321,20 @@ mod tests {
     }
 
     #[test]
+    fn dropping_expanded_keys_at_any_time_changes_nothing() {
+        let (mut sealer, mut shrunk) = (Sealer::new(key()), Sealer::new(key()));
+        let (mut opener, mut forgetful) = (Opener::new(key()), Opener::new(key()));
+        for n in 0..100 {
+            let message = sealed(&mut sealer, &[n]);
+            assert_eq!(sealed(&mut shrunk, &[n]).payload(), message.payload(), "nonce {n}");
+            assert_eq!(open(&mut forgetful, &message), open(&mut opener, &message), "nonce {n}");
+            shrunk.shrink();
+            forgetful.shrink();
+            assert_eq!(picture(&forgetful), picture(&opener));
+        }
+    }
+
+    #[test]
     fn messages_around_a_renewal_open_in_any_order() {
         let mut sealer = Sealer::new(key());
         let messages: Vec<_> = (0..70).map(|n| sealed(&mut sealer, &[n])).collect();
