@@ -39,4 +39,5 @@ pub use message::{Padding, PaddingLimit, Plaintext, decode, encode_close, encode
 pub use state::State;
 pub use trust::{Trust, TrustPolicy};
 pub use window::{Fresh, WINDOW, Window};
-pub use worker::{DECRYPTOR, ENCRYPTOR, create, create_under};
+pub use worker::{DECRYPTOR, ENCRYPTOR, create};
+pub(crate) use worker::{GONE, OPEN, create_within};

@@ -13,7 +13,7 @@ use crate::node::{
     self, Answer, Command, Context, Delivery, Flow, FlowControlId, Mailbox, Node, Port, Provenance, RequestId, Spec,
     Worker,
 };
-use crate::routing::{Address, Route};
+use crate::routing::{Address, Message, Route};
 use crate::vault::suite::Suite;
 
 use super::admission::Place;
@@ -44,39 +44,35 @@ impl Addresses {
 /// # Errors
 /// `NOD-*` when the node takes no more workers. A route that leads nowhere is an event.
 pub fn create<S: Suite>(node: &mut Node, env: &mut Env<'_>, config: Arc<Config>, route: &Route) -> Result<Addresses> {
-    start::<S>(node, env, config, route, None)
+    let addresses = Addresses::random(env.entropy);
+    let channel = Channel::<S>::initiate(env, config, addresses.clone(), route);
+    let producer = node.new_flow_control_id();
+    node.start_worker(env, ChannelWorker::new(channel, None).dialling(route, producer, None))?;
+    Ok(addresses)
 }
 
-/// As [`create`], and the peer also reaches the consumers of `id`. They need not be told when one channel
-/// replaces another: a session's worker is such a consumer.
-///
-/// # Errors
-/// As [`create`].
-pub fn create_under<S: Suite>(
-    node: &mut Node,
-    env: &mut Env<'_>,
+/// As [`create`], from within a worker. The peer also reaches the consumers of `id`, who need not be told
+/// when one channel replaces another. `watcher` is told what becomes of the channel: a message of this node
+/// with the encryptor as its return route, and whether it is open as its payload.
+pub(crate) fn create_within<S: Suite>(
+    cx: &mut Context<'_>,
     config: Arc<Config>,
     route: &Route,
     id: FlowControlId,
-) -> Result<Addresses> {
-    start::<S>(node, env, config, route, Some(id))
+    watcher: Address,
+) -> Addresses {
+    let addresses = Addresses::random(cx.entropy());
+    let mut env = Env::new(cx.now(), cx.wall(), cx.entropy());
+    let channel = Channel::<S>::initiate(&mut env, config, addresses.clone(), route);
+    let producer = cx.new_flow_control_id();
+    let worker = ChannelWorker { watcher: Some(watcher), ..ChannelWorker::new(channel, None) };
+    cx.start_worker(worker.dialling(route, producer, Some(id)));
+    addresses
 }
 
-fn start<S: Suite>(
-    node: &mut Node,
-    env: &mut Env<'_>,
-    config: Arc<Config>,
-    route: &Route,
-    spawned_by: Option<FlowControlId>,
-) -> Result<Addresses> {
-    let addresses = Addresses::random(env.entropy);
-    let first = route.as_ref().first().map(|first| first.to_owned());
-    let consumer_of = first.and_then(|first| node.producer_at(&first)).into_iter().collect();
-    let channel = Channel::<S>::initiate(env, config, addresses.clone(), route);
-    let producer = node.new_flow_control_id();
-    node.start_worker(env, ChannelWorker::new(channel, None).spec(producer, spawned_by, consumer_of))?;
-    Ok(addresses)
-}
+/// What a watcher is told: whether the channel is open, or gone.
+pub(crate) const OPEN: &[u8] = &[1];
+pub(crate) const GONE: &[u8] = &[0];
 
 /// A [`Channel`] as a worker of a node.
 pub(super) struct ChannelWorker<S: Suite> {
@@ -87,11 +83,20 @@ pub(super) struct ChannelWorker<S: Suite> {
     asked: Option<(RequestId, Ticket)>,
     /// A place among a listener's half-open handshakes, while this is one.
     place: Option<Place>,
+    /// Who is told when it opens, and when it is gone.
+    watcher: Option<Address>,
 }
 
 impl<S: Suite> ChannelWorker<S> {
     pub(super) fn new(channel: Channel<S>, place: Option<Place>) -> Self {
-        Self { channel, peer: None, asked: None, place }
+        Self { channel, peer: None, asked: None, place, watcher: None }
+    }
+
+    /// How a node starts an initiator's: what answers is behind the first address of the route.
+    fn dialling(self, route: &Route, producer: FlowControlId, spawned_by: Option<FlowControlId>) -> Spec {
+        let mut spec = self.spec(producer, spawned_by, Vec::new());
+        spec.flow.through = route.as_ref().first().map(|first| first.to_owned());
+        spec
     }
 
     /// How a node starts it. `producer` is what the peer's messages are delivered under, `spawned_by` the
@@ -105,7 +110,7 @@ impl<S: Suite> ChannelWorker<S> {
         let Addresses { decryptor, encryptor } = self.channel.addresses().clone();
         Spec {
             mailboxes: vec![Mailbox::open(decryptor), Mailbox::open(encryptor)],
-            flow: Flow { producer: Some(producer), spawned_by, spawner: None, consumer_of },
+            flow: Flow { producer: Some(producer), spawned_by, consumer_of, ..Flow::default() },
             worker: Box::new(self),
         }
     }
@@ -144,13 +149,16 @@ impl<S: Suite> ChannelWorker<S> {
             Event::Opened(peer) => {
                 self.peer = Some(peer);
                 self.place = None;
+                self.tell_watcher(cx, OPEN);
                 node::Event::ChannelOpened { encryptor, decryptor, peer }
             }
             Event::Failed(error) => {
+                self.tell_watcher(cx, GONE);
                 cx.stop();
                 node::Event::ChannelFailed { encryptor, error }
             }
             Event::Closed => {
+                self.tell_watcher(cx, GONE);
                 cx.stop();
                 node::Event::ChannelClosed { encryptor }
             }
@@ -158,6 +166,13 @@ impl<S: Suite> ChannelWorker<S> {
             Event::Dropped(error) => node::Event::Dropped { to: Some(decryptor), error },
         };
         cx.event(event);
+    }
+
+    fn tell_watcher(&self, cx: &mut Context<'_>, what: &[u8]) {
+        if let Some(watcher) = &self.watcher {
+            let back = Route::from(self.channel.addresses().encryptor.clone());
+            cx.send(ENCRYPTOR, Message::new(Route::from(watcher.clone()).as_ref(), back.as_ref(), what));
+        }
     }
 }
 

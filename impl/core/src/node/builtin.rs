@@ -28,7 +28,7 @@ pub struct Echoer;
 
 impl Worker for Echoer {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
-        let Delivery { mut message, port, .. } = delivery;
+        let Delivery { mut message, port, provenance } = delivery;
         //= spec/src/nodes.md#nod-17
         //# An echoer MUST send the payload unchanged along the return route of the message, with its own address as the new return route.
         message.turn_round();
@@ -36,7 +36,8 @@ impl Worker for Echoer {
             message.push_return(own.as_ref());
         }
         message.set_tracing(None);
-        cx.send(port, message);
+        // Route and payload are the sender's: the answer speaks for it, not for this node.
+        cx.forward(port, message, provenance);
         Ok(())
     }
 }

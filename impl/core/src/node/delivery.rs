@@ -1,5 +1,7 @@
 //! From a sender to the worker that is meant, and what a handler asked for.
 
+use alloc::vec::Vec;
+
 use super::connection::RECEIVER;
 use super::table::{Resident, cost};
 use super::worker::{Answer, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
@@ -202,7 +204,9 @@ impl Node {
     }
 
     /// Starts a worker and tells it so.
-    pub(super) fn start(&mut self, env: &mut Env<'_>, spec: Spec) -> Result<WorkerId> {
+    pub(super) fn start(&mut self, env: &mut Env<'_>, mut spec: Spec) -> Result<WorkerId> {
+        let through = spec.flow.through.take();
+        spec.flow.consumer_of.extend(through.and_then(|address| self.producer_at(&address)));
         let id = self.table.insert(spec)?;
         //= spec/src/nodes.md#nod-25
         //# A node MUST stop a worker again whose start fails.
@@ -321,27 +325,32 @@ impl Node {
         self.table.tidy(id);
     }
 
-    /// Stops a worker: it says its last words, then its addresses are free.
+    /// Stops a worker: it says its last words, then its addresses are free. It may stop others with it.
     pub(super) fn stop(&mut self, env: &mut Env<'_>, id: WorkerId) {
-        // Handlers ask for things one level deep: a worker that stops while another runs is not called from within.
-        let mut last = alloc::vec::Vec::new();
-        let Some(resident) = self.table.get_mut(id) else { return };
-        let mut context = Context {
-            now: self.now,
-            wall: env.wall,
-            entropy: env.entropy,
-            mailboxes: &resident.addresses,
-            next_request: self.requests.counter(),
-            next_flow: &mut self.next_flow,
-            ops: &mut last,
-        };
-        resident.worker.handle_stop(&mut context);
-        for op in last {
-            if !matches!(op, Op::Stop(_) | Op::StopSelf) {
-                self.perform(env, id, op);
+        let mut stopping = Vec::from([id]);
+        while let Some(id) = stopping.pop() {
+            // Handlers are not run within each other, so this one has a list of its own.
+            let mut last = Vec::new();
+            let Some(resident) = self.table.get_mut(id) else { continue };
+            let mut context = Context {
+                now: self.now,
+                wall: env.wall,
+                entropy: env.entropy,
+                mailboxes: &resident.addresses,
+                next_request: self.requests.counter(),
+                next_flow: &mut self.next_flow,
+                ops: &mut last,
+            };
+            resident.worker.handle_stop(&mut context);
+            for op in last {
+                match op {
+                    Op::StopSelf => {}
+                    Op::Stop(address) => stopping.extend(self.table.find(address.as_ref()).map(|(other, _)| other)),
+                    op => self.perform(env, id, op),
+                }
             }
+            self.forget(id);
         }
-        self.forget(id);
     }
 
     /// Removes a worker and all that waits for it.

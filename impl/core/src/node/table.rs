@@ -71,7 +71,7 @@ pub(super) struct Extras {
 impl Extras {
     /// Whether it holds nothing and can be used for another worker.
     fn is_spare(&self) -> bool {
-        let Flow { producer, spawned_by, spawner, consumer_of } = &self.flow;
+        let Flow { producer, spawned_by, spawner, consumer_of, through: _ } = &self.flow;
         self.access.is_empty()
             && producer.or(*spawned_by).or(*spawner).is_none()
             && consumer_of.is_empty()

@@ -234,6 +234,8 @@ pub struct Flow {
     /// It may be reached through these ids, at port 0 only: what is behind its other ports is for this
     /// node alone.
     pub consumer_of: Vec<FlowControlId>,
+    /// It opens something through this address, so it is also to be reached through what delivers there.
+    pub through: Option<Address>,
 }
 
 /// What a handler asks the node to do, in order.

@@ -60,7 +60,7 @@ impl Default for Config {
 pub enum Input {
     /// The attempt of this number succeeded.
     Established(u64),
-    /// The attempt of this number failed.
+    /// The attempt of this number failed, or what it established is gone.
     Failed(u64),
     /// A ping came back with this number.
     Pong(u64),
@@ -138,6 +138,7 @@ impl Session {
             Transition::new("Pausing", "next attempt / establish", "Establishing"),
             Transition::new("Up", "ping due / ping", "Up"),
             Transition::new("Up", "pong", "Up"),
+            Transition::new("Up", "channel closed / down", "Pausing"),
             Transition::new("Up", "peer dead / down, establish", "Establishing"),
         ];
         TABLE
@@ -214,6 +215,12 @@ impl Machine for Session {
                 self.ping_or_give_up(env, Unanswered::default());
             }
             Input::Failed(attempt) if self.awaits(attempt) => self.pause(env),
+            //= spec/src/sessions.md#ses-11
+            //# A session whose channel is closed MUST declare its peer dead at once, and pause before it establishes anew.
+            Input::Failed(attempt) if self.is_up() && attempt == self.attempt => {
+                self.outputs.push_back(Output::Down);
+                self.pause(env);
+            }
             //= spec/src/sessions.md#ses-7
             //# A session MUST ignore the outcome of every attempt but the newest, and of one that it has given up.
             Input::Established(_) | Input::Failed(_) => {}

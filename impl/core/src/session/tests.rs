@@ -212,8 +212,27 @@ fn an_attempt_without_outcome_is_given_up_and_its_late_outcome_ignored() {
     let up = bed.picture();
     bed.drain();
     bed.input(Input::Established(2)).unwrap();
-    bed.input(Input::Failed(2)).unwrap();
+    bed.input(Input::Failed(1)).unwrap();
     assert!(bed.picture() == up && bed.drain().is_empty());
+}
+
+//= spec/src/sessions.md#ses-11
+//= type=test
+//# A session whose channel is closed MUST declare its peer dead at once, and pause before it establishes anew.
+#[test]
+fn a_peer_that_opens_channels_and_closes_them_is_asked_less_and_less_often() {
+    let mut bed = Bed::new();
+    bed.drain();
+    for (attempt, most) in (1..).zip([5.0, 10.0, 20.0, 40.0, 80.0, 80.0]) {
+        bed.input(Input::Established(attempt)).unwrap();
+        assert_eq!(bed.drain().len(), 2);
+        bed.input(Input::Failed(attempt)).unwrap();
+        assert_eq!(bed.drain(), [Output::Down]);
+        assert_eq!(bed.session.state(), "Pausing");
+        let (pause, outputs) = bed.next();
+        assert!((most / 2.0..=most).contains(&pause), "{pause} s after channel {attempt}");
+        assert_eq!(outputs, [Output::Establish(attempt + 1)]);
+    }
 }
 
 proptest! {
@@ -324,8 +343,7 @@ fn the_worker_asks_its_owner_for_a_way_and_pings_along_it() {
     // A forged pong that comes first takes nothing away.
     let (result, ops) = node.deliver(COLLECTOR, "far", &[7], Provenance::channel(Identifier([1; 32])));
     assert!(result.is_err() && ops.is_empty());
-    let start = SessionWorker::start("control".into());
-    let (_, ops) = node.deliver(CONTROL, "", start.payload(), Provenance::LOCAL);
+    let (_, ops) = node.call(|worker, cx| worker.handle_start(cx));
     assert_eq!(sent(&ops[0]), (CONTROL, text("owner"), text("control"), alloc::vec![1]));
     assert!(node.worker.route().is_none());
 

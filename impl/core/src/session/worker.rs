@@ -1,5 +1,7 @@
 //! The session's worker: pings travel as messages, and its owner is asked by message, too.
 
+use alloc::vec::Vec;
+
 use super::machine::{Config, Input, Output, Session};
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
@@ -14,13 +16,13 @@ pub const COLLECTOR: Port = 0;
 /// The port at which the owner says what came of an attempt. Its address is for this node alone.
 pub const CONTROL: Port = 1;
 
-/// A worker that keeps a session with a far node.
+/// A worker that keeps a session with a far node: it notices that the peer is gone and asks for another way.
 ///
 /// It has two addresses, [`COLLECTOR`] and [`CONTROL`]. To establish, it sends its owner, a worker of the
-/// same node, the number of the attempt as a CBOR unsigned integer. The owner makes a channel and sends
-/// the number back to the return route; the return route of *its* message is the new way to the far
-/// node's echo worker, or empty when the attempt failed. Pongs come in if the worker is a consumer of an id
-/// under which all these channels deliver ([`create_under`](crate::channel::create_under)).
+/// same node ([`Keeper`](super::Keeper) is one), the number of the attempt as a CBOR unsigned integer. The
+/// owner makes a channel and sends the number back to the return route; the return route of *its* message
+/// is the new way to the far node's echo worker. It is empty when the attempt failed, or when the way is
+/// gone.
 #[derive(Debug)]
 pub struct SessionWorker {
     session: Session,
@@ -31,14 +33,9 @@ pub struct SessionWorker {
 
 impl SessionWorker {
     /// A session that asks `owner` for a way to the far node, where `echo` sends pings back. It begins
-    /// when its first message or timer comes: send it [`start`](Self::start) after starting it.
+    /// when it is started.
     pub fn new(config: Config, now: Instant, owner: Address, echo: Address) -> Self {
         Self { session: Session::new(config, now), owner, echo, route: Route::new() }
-    }
-
-    /// The message that sets a session going whose control address is `control`.
-    pub fn start(control: Address) -> Message {
-        Message::new(Route::from(control).as_ref(), Route::new().as_ref(), &number(0))
     }
 
     /// The way to the far node, while the session is up.
@@ -90,10 +87,13 @@ impl SessionWorker {
 }
 
 impl Worker for SessionWorker {
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        self.drain(cx);
+        Ok(())
+    }
+
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
-        let mut reader = Reader::new(delivery.message.payload());
-        let number = reader.uint()?;
-        reader.finish()?;
+        let number = read_number(delivery.message.payload())?;
         if delivery.port != CONTROL {
             return self.input(cx, Input::Pong(number));
         }
@@ -125,8 +125,17 @@ impl Worker for SessionWorker {
     }
 }
 
-fn number(value: u64) -> alloc::vec::Vec<u8> {
-    let mut encoder = Encoder::new(alloc::vec::Vec::new());
+/// The payload of a ping, or of a message about an attempt.
+pub(super) fn number(value: u64) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new());
+    // Writing to a `Vec` cannot fail.
     let _ = encoder.u64(value);
     encoder.into_writer()
+}
+
+pub(super) fn read_number(payload: &[u8]) -> Result<u64> {
+    let mut reader = Reader::new(payload);
+    let number = reader.uint()?;
+    reader.finish()?;
+    Ok(number)
 }

@@ -134,6 +134,8 @@ pub(crate) struct Network {
     /// Outputs that nobody has looked at yet.
     outputs: VecDeque<(usize, Output)>,
     settling: bool,
+    /// How many connections there have been.
+    connections: u64,
 }
 
 impl Network {
@@ -147,14 +149,10 @@ impl Network {
             flying: VecDeque::new(),
             outputs: VecDeque::new(),
             settling: false,
+            connections: 0,
         };
         for left in 0..nodes - 1 {
-            let (id, right) = (ConnectionId(left as u64 + 1), left + 1);
-            for (node, other, side) in [(left, right, 1), (right, left, 0)] {
-                network.parties[node].wires.push((id, other));
-                let sender = network.with(node, |node, env| node.connected(env, id, Connected::default())).unwrap();
-                network.senders[node][side] = Some(sender);
-            }
+            network.connect(left, left + 1);
         }
         for inner in 1..nodes.saturating_sub(1) {
             let both = network.connection_ids(inner);
@@ -163,6 +161,44 @@ impl Network {
         }
         network.run();
         network
+    }
+
+    fn connect(&mut self, left: usize, right: usize) {
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        for (node, other, side) in [(left, right, 1), (right, left, 0)] {
+            self.parties[node].wires.push((id, other));
+            let how = Connected { alias: Some(self.dialled(other)), accepted_by: None };
+            let sender = self.with(node, |node, env| node.connected(env, id, how)).unwrap();
+            self.senders[node][side] = Some(sender);
+        }
+    }
+
+    /// The transport address at which a node is dialled.
+    pub(crate) fn dialled(&self, node: usize) -> Address {
+        format!("1#node:{node}").parse().unwrap()
+    }
+
+    /// The connection of two neighbours breaks; what was on its way is gone.
+    pub(crate) fn cut(&mut self, left: usize, right: usize) {
+        let (id, _) = *self.parties[left].wires.iter().find(|(_, other)| *other == right).unwrap();
+        self.flying.retain(|(_, connection, _)| *connection != id);
+        for node in [left, right] {
+            self.parties[node].wires.retain(|(connection, _)| *connection != id);
+            self.with(node, |node, env| node.handle(env, Input::Disconnected { connection: id })).unwrap();
+        }
+    }
+
+    /// Two neighbours have another connection. The inner of them is in the middle again.
+    pub(crate) fn join(&mut self, left: usize, right: usize) {
+        self.connect(left, right);
+        for node in [left, right] {
+            if self.parties[node].node.has_worker(&"middle".into()) {
+                self.with(node, |node, env| node.stop_worker(env, &"middle".into())).unwrap();
+                let both = self.connection_ids(node);
+                self.inbox(node, "middle", &both);
+            }
+        }
     }
 
     /// The flow control ids of a node's connections.

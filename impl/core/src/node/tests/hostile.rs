@@ -335,3 +335,72 @@ fn a_route_that_has_grown_beyond_the_ceilings_is_dropped_when_it_leaves_and_the_
         assert_eq!(rig.drops(), if leaves { vec![] } else { vec!["TCP-12"] });
     }
 }
+
+//= spec/src/nodes.md#nod-19
+//= type=test
+//# A worker that sends a received message on MUST NOT change its provenance.
+#[test]
+fn an_echo_does_not_speak_for_the_node_that_echoes() {
+    let (mut rig, listener) = rig(Config::default());
+    rig.start("echo", Echoer, &[listener]);
+    rig.inbox("open", &[]);
+    let local: Arc<dyn AccessControl> = Arc::new(LocalOnly);
+    let guarded = Mailbox { address: "guarded".into(), incoming: Some(local), outgoing: None };
+    rig.with(|node, env| node.open_inbox(env, guarded, Flow::default())).unwrap();
+    let how = Connected { accepted_by: None, alias: Some("1#inner:4000".parse().unwrap()) };
+    rig.with(|node, env| node.connected(env, ConnectionId(1), how)).unwrap();
+    rig.transmitted(1);
+    rig.connect(2, Some(listener));
+    // The answer would go where the stranger says, if what the stranger says were not the return route's second
+    // address: the first is its own connection. A hop that forgets that is the worst case.
+    rig.start("forgetful", Forgetful, &[listener]);
+    for (to, drops) in [("open", vec![]), ("guarded", vec!["NOD-5"]), ("1#inner:4000", vec!["NOD-3"])] {
+        let opening: &[u8] = if to == "open" { &[1] } else { &[] };
+        let bytes = [opening, &frame("forgetful => echo", to, b"m")].concat();
+        rig.receive(2, &bytes).unwrap();
+        assert_eq!(rig.drops(), drops, "{to}");
+    }
+    let [Delivery { provenance, .. }] = rig.delivered()[..] else { panic!() };
+    assert_eq!(provenance.from_connection(), Some(ConnectionId(2)));
+    assert!(rig.transmitted(1).is_empty());
+}
+
+/// Forwards a message and takes the connection off its return route.
+struct Forgetful;
+
+impl Worker for Forgetful {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, provenance } = delivery;
+        message.pop_onward()?;
+        let onward = message.onward().to_owned();
+        let back: Route = message.return_route().iter().skip(1).map(|address| address.to_owned()).collect();
+        message.set_routes(onward.as_ref(), back.as_ref());
+        cx.forward(port, message, provenance);
+        Ok(())
+    }
+}
+
+/// Stops the worker that it was told of, when it is stopped.
+struct Friend(&'static str);
+
+impl Worker for Friend {
+    fn handle_message(&mut self, _: &mut Context<'_>, _: Delivery) -> Result<()> {
+        Ok(())
+    }
+
+    fn handle_stop(&mut self, cx: &mut Context<'_>) {
+        cx.stop_worker(self.0.into());
+        cx.send(0, message("app", "", b"farewell"));
+    }
+}
+
+#[test]
+fn workers_that_stop_each_other_say_their_last_words_once() {
+    let (mut rig, _) = rig(Config::default());
+    rig.inbox("app", &[]);
+    for (name, friend) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        rig.start(name, Friend(friend), &[]);
+    }
+    rig.with(|node, env| node.stop_worker(env, &"a".into())).unwrap();
+    assert_eq!((rig.payloads().len(), rig.node.workers()), (3, 1));
+}
