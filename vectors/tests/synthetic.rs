@@ -3,10 +3,14 @@
 
 mod recorder;
 
+use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 use razor_vectors::Row;
 use razor_vectors::captures::{self, Recording};
 use recorder::{End, Party, Recorded, Recorder};
 use serde_json::Value;
+
+/// A recorder of the suite that production has.
+type Production = Recorder<Aes256GcmSha256>;
 
 fn parties() -> [Party; 2] {
     [Party::new("initiator", 1), Party::new("responder", 2)]
@@ -50,15 +54,15 @@ fn waiting(row: &Row, reason: &str) -> usize {
 }
 
 /// Both sides say `count` things.
-fn talk(recorder: &mut Recorder, tunnel: usize, count: u8) {
+fn talk(recorder: &mut Recorder<impl Suite>, tunnel: usize, count: u8) {
     for n in 0..count {
         recorder.say(tunnel, End::Initiator, &[n; 20]);
         recorder.say(tunnel, End::Responder, &[n; 70]);
     }
 }
 
-fn long() -> Recorder {
-    let mut recorder = Recorder::new(parties());
+fn long() -> Production {
+    let mut recorder = Production::new(parties());
     let tunnel = recorder.open(0, None);
     talk(&mut recorder, tunnel, 150);
     recorder
@@ -73,6 +77,25 @@ fn hundreds_of_messages_cross_several_renewals_of_keys() {
         assert_eq!((row.checked, row.not_yet_count()), (of_channel(301) + CLAIMS, 0));
         // Every frame is sent by a node at one end and received by a node at the other.
         assert_eq!((node.checked, node.not_yet_count(), node.outside_count()), (2 * (304 + 1), 0, 0));
+    }
+}
+
+/// A session of a suite, recorded whole.
+fn of_suite<S: Suite>() -> Recorded {
+    let mut recorder = Recorder::<S>::new(parties());
+    let tunnel = recorder.open(0, None);
+    talk(&mut recorder, tunnel, 40);
+    recorder.finish(true)
+}
+
+#[test]
+fn sessions_of_every_suite_are_replayed() {
+    for mut recorded in [of_suite::<Aes128GcmSha256>(), of_suite::<Aes256GcmSha256>(), of_suite::<ChaChaPolyBlake2s>()]
+    {
+        let [row, node] = both_hold(&recorded);
+        assert_eq!((row.checked, node.checked), (of_channel(80) + CLAIMS, 2 * (83 + 1)));
+        recorded.session()["protocol_name_ascii"] = "OCKAM_XX_25519_NOBODY_KNOWS_THIS".into();
+        assert_eq!(waiting(&holds(&recorded), "a suite that nobody knows"), 1);
     }
 }
 
@@ -119,8 +142,8 @@ fn after_more_than_a_window_of_losses_the_rest_is_still_what_was_sent() {
     assert_eq!((row.checked, row.not_yet_count()), (of_channel(260) + CLAIMS, 0));
 }
 
-fn tangled(relayed: bool) -> Recorder {
-    let mut recorder = Recorder::new(parties());
+fn tangled(relayed: bool) -> Production {
+    let mut recorder = Production::new(parties());
     if relayed {
         recorder = recorder.relayed();
     }
@@ -176,7 +199,7 @@ fn credentials_wait_and_everything_else_of_their_session_is_checked() {
     alice.shows(&credential());
     bob.shows(&credential());
     bob.shows(&credential());
-    let mut recorder = Recorder::new([alice, bob]);
+    let mut recorder = Production::new([alice, bob]);
     let tunnel = recorder.open(0, None);
     talk(&mut recorder, tunnel, 40);
     recorder.refresh(tunnel, End::Initiator);
@@ -253,7 +276,7 @@ fn payload_of(frame: &Value) -> std::ops::Range<usize> {
 
 #[test]
 fn a_flipped_bit_in_any_message_of_a_channel_is_noticed_by_cryptography_alone() {
-    let mut recorder = Recorder::new(parties());
+    let mut recorder = Production::new(parties());
     let first = recorder.open(0, None);
     talk(&mut recorder, first, 36);
     let inner = recorder.open(1, Some(first));
@@ -298,7 +321,7 @@ fn flip_digits(all: &Value, path: &str, value: &Value, step: usize, check: &mut 
 
 #[test]
 fn a_changed_digit_anywhere_in_a_recording_is_noticed() {
-    let mut recorder = Recorder::new(parties());
+    let mut recorder = Production::new(parties());
     let tunnel = recorder.open(0, None);
     talk(&mut recorder, tunnel, 17);
     let recorded = recorder.finish(true);

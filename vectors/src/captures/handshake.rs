@@ -4,7 +4,7 @@
 use razor::noise::Finished;
 use razor::noise::initiator::AwaitsMessage2;
 use razor::noise::responder::NeedsStaticDh;
-use razor::vault::suite::Aes256GcmSha256;
+use razor::vault::suite::Suite;
 use razor::vault::{KeyHandle, PublicKey};
 
 use super::conversation::{Conversation, Part, Tap};
@@ -47,10 +47,10 @@ fn ephemeral(secrets: &Secrets, tap: &Tap) -> Option<[u8; 32]> {
 ///
 /// # Errors
 /// A sentence when a message is not what the recorded secrets make.
-pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, String> {
+pub(super) fn run<S: Suite>(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, String> {
     let message_1 = c.get(Part::Message1).ok_or("it has no message 1")?;
     let alice_e = ephemeral(secrets, message_1).ok_or("the initiator's ephemeral key is not recorded")?;
-    let (waiting, first) = AwaitsMessage2::<Aes256GcmSha256>::start(NOBODY, &mut Means::scripted(alice_e));
+    let (waiting, first) = AwaitsMessage2::<S>::start(NOBODY, &mut Means::scripted(alice_e));
     equal("message 1", &first, message_1.payload())?;
     let Some(message_2) = c.get(Part::Message2) else { return unanswered(c, &waiting) };
     let (read, payload_2) = waiting.read_message_2(message_2.payload()).map_err(refused("message 2 is refused"))?;
@@ -59,9 +59,8 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
     let bob = Means { static_secret: bob_s, ephemeral: bob_e };
 
     let (vault, public) = bob.vault();
-    let (responder, _) =
-        NeedsStaticDh::<Aes256GcmSha256>::read_message_1(public, &mut bob.entropy(), message_1.payload())
-            .map_err(refused("message 1 is refused"))?;
+    let (responder, _) = NeedsStaticDh::<S>::read_message_1(public, &mut bob.entropy(), message_1.payload())
+        .map_err(refused("message 1 is refused"))?;
     let shared = vault
         .static_dh(&KeyHandle::of(&public.0), &responder.dh_with())
         .map_err(refused("the responder's static key"))?;
@@ -76,7 +75,7 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
     };
     let alice = Means { static_secret: alice_s, ephemeral: alice_e };
     let (vault, public) = alice.vault();
-    let (waiting, _) = AwaitsMessage2::<Aes256GcmSha256>::start(public, &mut alice.entropy());
+    let (waiting, _) = AwaitsMessage2::<S>::start(public, &mut alice.entropy());
     let (initiator, _) = waiting.read_message_2(message_2.payload()).map_err(refused("message 2 is refused"))?;
     let shared = vault
         .static_dh(&KeyHandle::of(&public.0), &initiator.dh_with())
@@ -89,7 +88,7 @@ pub(super) fn run(secrets: &Secrets, c: &Conversation<'_>) -> Result<Outcome, St
 }
 
 /// No known party has answered: either nobody has, or somebody whose answer is authentic.
-fn unanswered(c: &Conversation<'_>, waiting: &AwaitsMessage2<Aes256GcmSha256>) -> Result<Outcome, String> {
+fn unanswered<S: Suite>(c: &Conversation<'_>, waiting: &AwaitsMessage2<S>) -> Result<Outcome, String> {
     match c.items.iter().find(|item| item.part == Part::Data) {
         None => Ok(Outcome::Part(MISSING)),
         Some(answer) if waiting.read_message_2(answer.tap.payload()).is_ok() => Ok(Outcome::Part(STRANGER)),
@@ -99,13 +98,12 @@ fn unanswered(c: &Conversation<'_>, waiting: &AwaitsMessage2<Aes256GcmSha256>) -
 
 /// Whether somebody whose secrets are recorded answered a message 1 of a stranger, and this is the answer. The
 /// encrypted static key tells.
-pub(super) fn answers_a_stranger(secrets: &Secrets, message_1: &Tap, answer: &Tap) -> bool {
+pub(super) fn answers_a_stranger<S: Suite>(secrets: &Secrets, message_1: &Tap, answer: &Tap) -> bool {
     let Some(ephemeral) = ephemeral(secrets, answer) else { return false };
     secrets.statics().values().any(|secret| {
         let bob = Means { static_secret: *secret, ephemeral };
         let (vault, public) = bob.vault();
-        let Ok((responder, _)) =
-            NeedsStaticDh::<Aes256GcmSha256>::read_message_1(public, &mut bob.entropy(), message_1.payload())
+        let Ok((responder, _)) = NeedsStaticDh::<S>::read_message_1(public, &mut bob.entropy(), message_1.payload())
         else {
             return false;
         };

@@ -18,7 +18,44 @@ mod secrets;
 pub use format::Recording;
 pub(crate) use frames::{decode as decode_frame, encode as encode_frame, encode_plaintext};
 
+use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
+
+use self::format::Session;
 use crate::report::{Options, Progress, Row};
+
+/// The suites that a session can be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SuiteName {
+    Aes256,
+    Aes128,
+    ChaChaPoly,
+}
+
+impl SuiteName {
+    /// The suite of a session; production's own unless it says another.
+    fn of(session: &Session) -> Option<Self> {
+        match session.protocol_name_ascii.as_deref() {
+            None | Some(Aes256GcmSha256::NAME) => Some(Self::Aes256),
+            Some(Aes128GcmSha256::NAME) => Some(Self::Aes128),
+            Some(ChaChaPolyBlake2s::NAME) => Some(Self::ChaChaPoly),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Calls a function that is generic over the suite with the suite of a session.
+macro_rules! by_suite {
+    ($session:expr, $function:ident($($argument:expr),*), $unknown:block) => {{
+        use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s};
+        match $crate::captures::SuiteName::of($session) {
+            Some($crate::captures::SuiteName::Aes256) => $function::<Aes256GcmSha256>($($argument),*),
+            Some($crate::captures::SuiteName::Aes128) => $function::<Aes128GcmSha256>($($argument),*),
+            Some($crate::captures::SuiteName::ChaChaPoly) => $function::<ChaChaPolyBlake2s>($($argument),*),
+            None => $unknown,
+        }
+    }};
+}
+use by_suite;
 
 const EMBEDDED: &str = include_str!("../../production/production-captures.json");
 

@@ -17,7 +17,7 @@ use razor::node::{
 };
 use razor::routing::{Address, Message, Route, TransportType};
 use razor::vault::SoftwareVault;
-use razor::vault::suite::Aes256GcmSha256;
+use razor::vault::suite::Suite;
 
 use super::conversation::{self, Conversation, Item, Part, Side, Tap};
 use super::format::{Recording, Session};
@@ -26,7 +26,7 @@ use super::party::{Means, Payload};
 use super::replay::taps;
 use super::said::{Direction, Rule, Said};
 use super::secrets::Secrets;
-use super::{frames, replay};
+use super::{by_suite, frames};
 use crate::report::{Check, Progress, Row, Tally, ensure, equal};
 
 const SERVICES: &str = "messages of services that are still to come: their frames are checked";
@@ -36,26 +36,24 @@ pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMu
     let total = recording.sessions.values().map(|session| 2 * session.frames.len()).sum();
     let mut tally = Tally::new(source, "captures: whole frames by our node", total, progress);
     for (name, session) in &recording.sessions {
-        if replay::is_known_suite(session) {
-            one_session(&mut tally, name, recording, session);
-        }
+        by_suite!(session, one_session(&mut tally, name, recording, session), {});
     }
     tally.finish()
 }
 
-fn one_session(tally: &mut Tally<'_>, name: &str, recording: &Recording, session: &Session) {
+fn one_session<S: Suite>(tally: &mut Tally<'_>, name: &str, recording: &Recording, session: &Session) {
     // What is wrong with secrets or frames is told elsewhere.
     let Ok(secrets) = Secrets::new(recording, session) else { return };
     let taps: Vec<Tap> = taps(name, session).into_iter().filter_map(Result::ok).collect();
     let found = conversation::find(&secrets, &taps);
-    let channels: Vec<Channel<'_>> =
+    let channels: Vec<Channel<'_, S>> =
         found.conversations.iter().filter_map(|conversation| Channel::new(&secrets, conversation)).collect();
     let whole = channels.len() == found.conversations.len() && found.orphans.is_empty();
     let mut answered = BTreeSet::new();
     let ends: BTreeSet<(u64, &str)> = taps.iter().map(|tap| (tap.connection, tap.direction.as_str())).collect();
     for (connection, direction) in ends {
         let here: Vec<&Tap> = taps.iter().filter(|tap| tap.connection == connection).collect();
-        let channels: Vec<&Channel<'_>> =
+        let channels: Vec<&Channel<'_, S>> =
             channels.iter().filter(|channel| channel.tap(Part::Message1).connection == connection).collect();
         if !whole || !channels.iter().all(|channel| channel.is_played_at(direction)) {
             tally.outside(ELSEWHERE);
@@ -82,7 +80,7 @@ fn one_session(tally: &mut Tally<'_>, name: &str, recording: &Recording, session
 }
 
 /// Whether something other than a message 1 of this connection is for a listener: a channel inside a channel.
-fn meets_a_listener(here: &[&Tap], channels: &[&Channel<'_>], direction: &str) -> bool {
+fn meets_a_listener<S: Suite>(here: &[&Tap], channels: &[&Channel<'_, S>], direction: &str) -> bool {
     let first = |message: &Message| message.onward().first().map(|first| first.to_owned());
     let answering = channels.iter().filter(|channel| channel.side_at(direction) == Side::Responder);
     let listeners: BTreeSet<_> = answering.map(|channel| first(&channel.tap(Part::Message1).message)).collect();
@@ -99,18 +97,18 @@ fn concerns(tap: &Tap, address: &Address) -> bool {
 }
 
 /// A channel of which everything is known.
-struct Channel<'c> {
+struct Channel<'c, S> {
     conversation: &'c Conversation<'c>,
     responder: Address,
     alice: (Means, Payload),
     bob: (Means, Payload),
-    to_responder: Direction<'c>,
-    to_initiator: Direction<'c>,
+    to_responder: Direction<'c, S>,
+    to_initiator: Direction<'c, S>,
 }
 
-impl<'c> Channel<'c> {
+impl<'c, S: Suite> Channel<'c, S> {
     fn new(secrets: &Secrets, conversation: &'c Conversation<'c>) -> Option<Self> {
-        let Ok(Outcome::Whole(handshake)) = handshake::run(secrets, conversation) else { return None };
+        let Ok(Outcome::Whole(handshake)) = handshake::run::<S>(secrets, conversation) else { return None };
         let (bob, alice) = (Payload::parse(&handshake.payload_2).ok()?, Payload::parse(&handshake.payload_3).ok()?);
         let [forth, back] = [handshake.initiator.send.clone(), handshake.responder.send.clone()];
         Some(Self {
@@ -133,7 +131,7 @@ impl<'c> Channel<'c> {
         if self.tap(Part::Message1).direction == direction { Side::Initiator } else { Side::Responder }
     }
 
-    fn sent_by(&self, side: Side) -> &Direction<'c> {
+    fn sent_by(&self, side: Side) -> &Direction<'c, S> {
         match side {
             Side::Initiator => &self.to_responder,
             Side::Responder => &self.to_initiator,
@@ -237,7 +235,7 @@ enum Meaning<'p, 'c> {
 }
 
 /// A node at one end of a connection.
-struct End<'p, 'c> {
+struct End<'p, 'c, S> {
     node: Node,
     direction: &'p str,
     /// Where to send what is for the peer.
@@ -246,7 +244,7 @@ struct End<'p, 'c> {
     store: MemoryStore,
     script: Script,
     now: Timestamp,
-    channels: &'p [&'p Channel<'c>],
+    channels: &'p [&'p Channel<'c, S>],
     /// By channel: the address that applications send to, and which messages it still takes.
     open: BTreeMap<usize, (Address, Rule)>,
     listeners: BTreeSet<Address>,
@@ -259,10 +257,10 @@ struct End<'p, 'c> {
 
 const CONNECTION: ConnectionId = ConnectionId(1);
 
-impl<'p, 'c> End<'p, 'c> {
+impl<'p, 'c, S: Suite> End<'p, 'c, S> {
     fn new(
         secrets: &Secrets,
-        channels: &'p [&'p Channel<'c>],
+        channels: &'p [&'p Channel<'c, S>],
         here: &[&Tap],
         direction: &'p str,
     ) -> Result<Self, String> {
@@ -382,7 +380,7 @@ impl<'p, 'c> End<'p, 'c> {
         let mut route = Route::new().then(self.sender.clone());
         route.extend(tap.message.onward());
         let mut env = Env::new(Instant::ZERO, self.now, &mut self.script);
-        let addresses = channel::create::<Aes256GcmSha256>(&mut self.node, &mut env, config, &route);
+        let addresses = channel::create::<S>(&mut self.node, &mut env, config, &route);
         let addresses = addresses.map_err(|e| format!("the channel cannot be created: {e}"))?;
         self.open.insert(number, (addresses.encryptor, Rule::default()));
         self.drain()
@@ -394,7 +392,7 @@ impl<'p, 'c> End<'p, 'c> {
     }
 
     /// The next channel has the recorded addresses and the recorded ephemeral key.
-    fn script_for(&mut self, channel: &Channel<'_>, side: Side, means: &Means) {
+    fn script_for(&mut self, channel: &Channel<'_, S>, side: Side, means: &Means) {
         let encryptor = channel.sent_by(side).encryptor().and_then(|address| digits(&address));
         // An encryptor that the recording does not show is the decryptor's neighbour.
         let decryptor = digits(channel.decryptor(side)).unwrap_or_default();
@@ -512,7 +510,7 @@ impl<'p, 'c> End<'p, 'c> {
             let reached_through = self.node.producer_at(&self.sender).into_iter().collect();
             let listening = Listening { address, reached_through, ..Listening::default() };
             let mut env = Env::new(Instant::ZERO, self.now, &mut self.script);
-            channel::listen::<Aes256GcmSha256>(&mut self.node, &mut env, config, listening)
+            channel::listen::<S>(&mut self.node, &mut env, config, listening)
                 .map_err(|e| format!("no listener can be started: {e}"))?;
         }
         self.script_for(channel, Side::Responder, means);
@@ -630,7 +628,7 @@ impl<'p, 'c> End<'p, 'c> {
 }
 
 /// The addresses at an end that answer every message at once with the same payload: an echoer can stand there.
-fn echoers(here: &[&Tap], channels: &[&Channel<'_>], direction: &str) -> Vec<Address> {
+fn echoers<S: Suite>(here: &[&Tap], channels: &[&Channel<'_, S>], direction: &str) -> Vec<Address> {
     let nowhere = Route::new();
     let mut echoes: BTreeMap<Address, bool> = BTreeMap::new();
     // Per channel, or outside: whom the last message was for, and what answers it.

@@ -11,7 +11,7 @@ use razor::identity::{
 use razor::machine::Machine;
 use razor::node::{Answer, Request};
 use razor::routing::{Address, Message, Route};
-use razor::vault::suite::Aes256GcmSha256;
+use razor::vault::suite::Suite;
 use razor::vault::{PublicKey, SoftwareVault};
 use razor::wire::cbor::Reader;
 
@@ -107,16 +107,16 @@ pub(crate) struct Out {
 }
 
 /// A running machine.
-pub(crate) struct Party {
+pub(crate) struct Party<S: Suite> {
     encryptor: Address,
-    channel: Channel<Aes256GcmSha256>,
+    channel: Channel<S>,
     vault: SoftwareVault,
     store: MemoryStore,
     entropy: Script,
     now: Timestamp,
 }
 
-impl Party {
+impl<S: Suite> Party<S> {
     pub(crate) fn initiate(
         means: &Means,
         payload: &Payload,
@@ -144,7 +144,7 @@ impl Party {
         payload: &Payload,
         now: Timestamp,
         encryptor: Address,
-        channel: impl FnOnce(&mut Env<'_>, Arc<Config>) -> razor::Result<Channel<Aes256GcmSha256>>,
+        channel: impl FnOnce(&mut Env<'_>, Arc<Config>) -> razor::Result<Channel<S>>,
     ) -> Result<(Self, Out), String> {
         let config = Config::new(&payload.identity, &payload.attestation, &payload.credentials, now)
             .map_err(|e| format!("the recorded attestation is refused: {e}"))?;

@@ -11,8 +11,9 @@ use razor::channel::{Addresses, Event, Input};
 use razor::env::Timestamp;
 use razor::identity::PresentedCredential;
 use razor::routing::{Address, Message, Route};
-use razor::vault::suite::{Aes256GcmSha256, Suite};
+use razor::vault::suite::Suite;
 
+use super::by_suite;
 use super::conversation::{self, Conversation, Found, Item, Part, Side, Tap};
 use super::format::{Frame, Recording, Session, Times};
 use super::frames;
@@ -27,17 +28,14 @@ pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMu
     let mut tally = Tally::new(source, "captures: channels replayed in both roles", total, progress);
     for (name, session) in &recording.sessions {
         if session.secrets.is_some() {
-            one_session(&mut tally, name, recording, session);
+            by_suite!(session, one_session(&mut tally, name, recording, session), {
+                tally.not_yet("sessions of a suite that nobody knows");
+            });
         }
         session.unknown().for_each(|field| tally.not_yet(format!("what a session records as `{field}`")));
     }
     recording.unknown.keys().for_each(|field| tally.not_yet(format!("what a recording has as `{field}`")));
     tally.finish()
-}
-
-/// Whether a session's channels are of the suite that production is built with.
-pub(super) fn is_known_suite(session: &Session) -> bool {
-    session.protocol_name_ascii.as_deref().is_none_or(|name| name == Aes256GcmSha256::NAME)
 }
 
 /// The messages of a session's frames.
@@ -60,10 +58,7 @@ pub(super) fn taps(name: &str, session: &Session) -> Vec<Result<Tap, (String, St
     taps
 }
 
-fn one_session(tally: &mut Tally<'_>, name: &str, recording: &Recording, session: &Session) {
-    if !is_known_suite(session) {
-        return tally.not_yet("sessions of another suite");
-    }
+fn one_session<S: Suite>(tally: &mut Tally<'_>, name: &str, recording: &Recording, session: &Session) {
     let secrets = match Secrets::new(recording, session) {
         Ok(secrets) => secrets,
         Err(sentence) => return tally.check(format!("{name}, its secrets"), Err(sentence)),
@@ -77,7 +72,7 @@ fn one_session(tally: &mut Tally<'_>, name: &str, recording: &Recording, session
     }
     let taps = found;
     let mut evidence = Vec::new();
-    if replay(tally, &secrets, &taps, 0, &mut evidence) == 0 {
+    if replay::<S>(tally, &secrets, &taps, 0, &mut evidence) == 0 {
         let sentence = "no message of the session begins a channel with the recorded secrets";
         return tally.check(name, Err(sentence.into()));
     }
@@ -88,14 +83,20 @@ fn one_session(tally: &mut Tally<'_>, name: &str, recording: &Recording, session
 const DEPTH: usize = 8;
 
 /// Replays every channel among `taps`; says how many there are.
-fn replay(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], depth: usize, evidence: &mut Vec<Evidence>) -> usize {
+fn replay<S: Suite>(
+    tally: &mut Tally<'_>,
+    secrets: &Secrets,
+    taps: &[Tap],
+    depth: usize,
+    evidence: &mut Vec<Evidence>,
+) -> usize {
     let Found { conversations, orphans, .. } = conversation::find(secrets, taps);
     for orphan in orphans {
         let to = orphan.message.onward().last();
         let first = taps.iter().find(|tap| to.is_some() && tap.message.return_route().last() == to);
         match first {
             None => tally.not_yet(handshake::MISSING),
-            Some(message_1) if handshake::answers_a_stranger(secrets, message_1, orphan) => {
+            Some(message_1) if handshake::answers_a_stranger::<S>(secrets, message_1, orphan) => {
                 tally.not_yet(handshake::STRANGER);
             }
             Some(message_1) => tally.check(&orphan.case, Err(format!("it does not answer {}", message_1.case))),
@@ -103,12 +104,12 @@ fn replay(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], depth: usize, 
     }
     for conversation in &conversations {
         let case = conversation.get(Part::Message1).map_or("a channel", |tap| &tap.case);
-        match handshake::run(secrets, conversation) {
+        match handshake::run::<S>(secrets, conversation) {
             Ok(Outcome::Whole(handshake)) => {
                 tally.check(format!("{case}, the handshake in Noise"), Ok(()));
-                match one_channel(tally, secrets, conversation, *handshake, evidence) {
+                match one_channel::<S>(tally, secrets, conversation, *handshake, evidence) {
                     Ok(inner) if depth < DEPTH => {
-                        replay(tally, secrets, &inner, depth + 1, evidence);
+                        replay::<S>(tally, secrets, &inner, depth + 1, evidence);
                     }
                     Ok(_) => tally.not_yet("channels nested deeper than eight times"),
                     Err(sentence) => tally.check(case, Err(sentence)),
@@ -125,7 +126,7 @@ fn replay(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], depth: usize, 
 }
 
 /// A channel of which everything is known, ready to be played.
-struct Play<'c, 't> {
+struct Play<'c, 't, S> {
     conversation: &'c Conversation<'t>,
     /// Where the handshake was recorded: elsewhere routes are others.
     connection: u64,
@@ -134,11 +135,11 @@ struct Play<'c, 't> {
     alice: Payload,
     bob: Payload,
     now: Timestamp,
-    to_responder: Direction<'t>,
-    to_initiator: Direction<'t>,
+    to_responder: Direction<'t, S>,
+    to_initiator: Direction<'t, S>,
 }
 
-fn one_channel<'t>(
+fn one_channel<'t, S: Suite>(
     tally: &mut Tally<'_>,
     secrets: &Secrets,
     conversation: &Conversation<'t>,
@@ -169,7 +170,7 @@ fn one_channel<'t>(
         keys: keys.each_ref().map(|key| *key.as_bytes()),
     });
     let [forth, back] = keys;
-    let play = Play {
+    let play = Play::<S> {
         conversation,
         connection: message_1.connection,
         responder,
@@ -194,9 +195,9 @@ fn one_channel<'t>(
     Ok(play.inner())
 }
 
-impl<'t> Play<'_, 't> {
+impl<'t, S: Suite> Play<'_, 't, S> {
     /// What `sender` said.
-    fn direction(&self, sender: Side) -> &Direction<'t> {
+    fn direction(&self, sender: Side) -> &Direction<'t, S> {
         match sender {
             Side::Initiator => &self.to_responder,
             Side::Responder => &self.to_initiator,
@@ -222,7 +223,7 @@ impl<'t> Play<'_, 't> {
     }
 
     /// Starts our machine in one role: it has sent message 1, or message 2.
-    fn start(&self, side: Side) -> Result<(Party, Out), String> {
+    fn start(&self, side: Side) -> Result<(Party<S>, Out), String> {
         let message_1 = &self.conversation.get(Part::Message1).ok_or("it has no message 1")?.message;
         let encryptor = self.direction(side).encryptor().unwrap_or_else(|| Address::local("encryptor"));
         match side {
@@ -294,10 +295,10 @@ impl<'t> Play<'_, 't> {
 }
 
 /// One side of a channel, on its way through a recording.
-struct Role<'p, 'c, 't> {
-    play: &'p Play<'c, 't>,
+struct Role<'p, 'c, 't, S: Suite> {
+    play: &'p Play<'c, 't, S>,
     side: Side,
-    party: Party,
+    party: Party<S>,
     /// Whether whole frames are comparable.
     local: bool,
     /// What our machine has sent by itself and the recording has not shown yet.
@@ -312,7 +313,7 @@ struct Role<'p, 'c, 't> {
     early: Vec<&'t Tap>,
 }
 
-impl<'t> Role<'_, '_, 't> {
+impl<'t, S: Suite> Role<'_, '_, 't, S> {
     /// Our machine says what the recorded one said, in the order of the nonces. What was not recorded is filled in.
     fn sends(&mut self, item: &Item<'t>) -> Check {
         match item.part {

@@ -2,10 +2,11 @@
 //! own, so that the channel machine is compared with something else than itself.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use razor::channel::{PaddingLimit, Plaintext, decode};
 use razor::routing::{Address, Limits, Message};
-use razor::vault::suite::{Aes256GcmSha256, Suite};
+use razor::vault::suite::Suite;
 use razor::vault::{Cipher, Key};
 
 use super::conversation::{Item, Part, Side, Tap};
@@ -26,18 +27,20 @@ pub(super) enum Said {
 }
 
 /// One direction.
-pub(super) struct Direction<'t> {
+pub(super) struct Direction<'t, S> {
     /// By nonce: where it was recorded first, and what it says.
     pub(super) by_nonce: BTreeMap<u64, (&'t Tap, Said)>,
     /// What is not authentic or says nothing, and why.
     pub(super) failures: Vec<(&'t Tap, String)>,
     keys: Vec<Key>,
+    suite: PhantomData<S>,
 }
 
-impl<'t> Direction<'t> {
+impl<'t, S: Suite> Direction<'t, S> {
     /// Decrypts everything that `sender` sent.
     pub(super) fn new(items: &[Item<'t>], sender: Side, key: Key) -> Self {
-        let mut direction = Self { by_nonce: BTreeMap::new(), failures: Vec::new(), keys: vec![key] };
+        let mut direction =
+            Self { by_nonce: BTreeMap::new(), failures: Vec::new(), keys: vec![key], suite: PhantomData };
         for item in items.iter().filter(|item| item.part == Part::Data && item.sender == sender) {
             if let Err(sentence) = direction.read(item.tap) {
                 direction.failures.push((item.tap, sentence));
@@ -56,7 +59,7 @@ impl<'t> Direction<'t> {
             };
         }
         let key = self.key(nonce / INTERVAL)?;
-        let cipher = <Aes256GcmSha256 as Suite>::Cipher::new(key);
+        let cipher = S::Cipher::new(key);
         let (text, tag) = tap.payload().get(8..).and_then(<[u8]>::split_last_chunk).ok_or("there is no tag")?;
         let mut text = text.to_vec();
         cipher.open(nonce, &[], &mut text, tag).map_err(|e| format!("it is not authentic: {e}"))?;
@@ -81,7 +84,7 @@ impl<'t> Direction<'t> {
         }
         while self.keys.len() as u64 <= interval {
             let last = self.keys.last().ok_or("there is no key")?;
-            self.keys.push(<Aes256GcmSha256 as Suite>::Cipher::new(last).renewed_key().map_err(|e| e.to_string())?);
+            self.keys.push(S::Cipher::new(last).renewed_key().map_err(|e| e.to_string())?);
         }
         self.keys.get(interval as usize).ok_or_else(|| "there is no key".into())
     }

@@ -179,7 +179,7 @@ pub(super) fn with_their_responder(entry: &Entry) -> Check {
     let listener = Route::new().then(Address::local("api"));
     let bob = Payload::parse(&entry.bytes("payload2")?)?;
     let now = says.created_at.max(bob.created_at);
-    let (mut party, first) = Party::initiate(&alice, &says, now, addresses, &listener)?;
+    let (mut party, first) = Party::<Aes256GcmSha256>::initiate(&alice, &says, now, addresses, &listener)?;
     let [message_1] = first.sent.as_slice() else { return Err("no message 1 is sent".into()) };
     equal("message 1", message_1.payload(), &entry.bytes("message1")?)?;
     let out = party.input(Input::Receive(answer))?;
@@ -235,7 +235,7 @@ pub(super) fn with_their_initiator(entry: &Entry) -> Check {
     let own = own.as_ref().last().ok_or("no address of ours")?.to_owned();
     let addresses = Addresses { decryptor: own.clone(), encryptor: Address::local("encryptor") };
     let now = says.created_at.max(alice.created_at);
-    let (mut party, out) = Party::respond(&bob, &says, now, addresses, &first)?;
+    let (mut party, out) = Party::<Aes256GcmSha256>::respond(&bob, &says, now, addresses, &first)?;
     let [message_2] = out.sent.as_slice() else { return Err("no message 2 is sent".into()) };
     equal("message 2", message_2.payload(), &entry.bytes("message2")?)?;
     ensure(message_2.onward() == first.return_route(), || "message 2 goes another way".into())?;

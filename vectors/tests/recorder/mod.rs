@@ -10,7 +10,7 @@ use razor::identity::{Identity, MemoryStore, PresentedCredential, PurposeKeyAtte
 use razor::machine::Machine;
 use razor::node::{Answer, Request};
 use razor::routing::{Address, Message, Route, Tail};
-use razor::vault::suite::Aes256GcmSha256;
+use razor::vault::suite::Suite;
 use razor::vault::{PublicKey, SigningKind, SoftwareVault};
 use serde_json::{Value, json};
 
@@ -106,24 +106,24 @@ impl Party {
 }
 
 /// One end of a channel.
-struct Peer {
+struct Peer<S: Suite> {
     /// Whose it is.
     party: usize,
-    machine: Channel<Aes256GcmSha256>,
+    machine: Channel<S>,
     store: MemoryStore,
 }
 
 /// A channel, and how its messages travel.
-struct Tunnel {
-    ends: Vec<Peer>,
+struct Tunnel<S: Suite> {
+    ends: Vec<Peer<S>>,
     /// Inside which other channel, and at which of its ends the initiator is.
     within: Option<(usize, End)>,
 }
 
 /// A session that is being recorded.
-pub(crate) struct Recorder {
+pub(crate) struct Recorder<S: Suite> {
     parties: Vec<Party>,
-    tunnels: Vec<Tunnel>,
+    tunnels: Vec<Tunnel<S>>,
     /// Connection, direction, message.
     frames: Vec<(u64, End, Message)>,
     /// Whether every frame goes over two links, and a node between.
@@ -131,7 +131,7 @@ pub(crate) struct Recorder {
     addresses: Seeded,
 }
 
-impl Recorder {
+impl<S: Suite> Recorder<S> {
     /// Party 0 dials party 1.
     pub(crate) fn new(parties: [Party; 2]) -> Self {
         let addresses = Seeded::from_u64(99);
@@ -328,7 +328,7 @@ impl Recorder {
         let secrets: BTreeMap<&str, Value> = self.parties.iter().map(|party| (party.name, party.json())).collect();
         let mut session = json!({
             "description": "synthetic",
-            "protocol_name_ascii": "OCKAM_XX_25519_AES256_GCM_SHA256",
+            "protocol_name_ascii": S::NAME,
             "frames": frames,
             "secrets": secrets,
         });
