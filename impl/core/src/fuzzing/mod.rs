@@ -14,11 +14,13 @@
 mod channel;
 mod codecs;
 mod identity;
+mod node;
 mod noise;
 
 pub use channel::{channel_handshake, channel_plaintext, channel_session};
 pub use codecs::{address_text, bare, cbor, message, message_operations, route};
 pub use identity::{attestation, identity_history, presentation};
+pub use node::{node_raw_connections, session, tcp_frames};
 pub use noise::noise_handshake;
 
 /// A fuzz target: its name and its body.
@@ -36,9 +38,12 @@ pub const TARGETS: &[Target] = &[
     ("identity_history", identity_history),
     ("message", message),
     ("message_operations", message_operations),
+    ("node_raw_connections", node_raw_connections),
     ("noise_handshake", noise_handshake),
     ("presentation", presentation),
     ("route", route),
+    ("session", session),
+    ("tcp_frames", tcp_frames),
 ];
 
 #[cfg(test)]
