@@ -293,6 +293,8 @@ fn bytes_are_refused_while_earlier_ones_are_not_drained() {
 #[test]
 fn more_bytes_at_once_than_the_limit_are_misuse() {
     let mut tcp = open();
+    // The length, and most of the frame.
+    assert_eq!(give(&mut tcp, &[&[0, 2, 0, 0], &[0; 65_532][..]].concat()), []);
     let refused = with(0, |env| tcp.handle(env, Input::Received(vec![0; 65_537]))).unwrap_err();
     //= spec/src/tcp.md#tcp-14
     //= type=test

@@ -113,6 +113,49 @@ fn connections_that_hold_too_much_together_cost_the_greediest_and_not_the_quiet(
 }
 
 #[test]
+fn connections_may_hold_exactly_their_limit() {
+    let begun = || [&[1][..], &[0, 0, 0xff, 0xff], &[0x83; 1_000]].concat();
+    let (mut measured, listener) = rig(Config::default());
+    measured.connect(1, Some(listener));
+    measured.receive(1, &begun()).unwrap();
+    let held = measured.node.provisional();
+    for (limit, survives) in [(held, true), (held - 1, false)] {
+        let (mut rig, listener) = rig(Config { held: limit, ..Config::default() });
+        rig.connect(1, Some(listener));
+        rig.receive(1, &begun()).unwrap();
+        assert_eq!(closed(&rig).is_empty(), survives);
+    }
+}
+
+//= spec/src/nodes.md#nod-21
+//= type=test
+//# A node MUST NOT transmit another message on a connection while the limit of bytes is on its way.
+#[test]
+fn a_connection_waits_from_the_byte_at_which_its_limit_is_reached() {
+    let length = frame("far", "", b"m").len() as u64;
+    for (limit, expected) in [(2 * length, 2), (2 * length + 1, 3), (2 * length - 1, 2), (1, 1)] {
+        let (mut rig, _) = rig(Config { transmit: limit, ..Config::default() });
+        let out = rig.connect(1, None);
+        let sent = |rig: &mut Rig, bytes| {
+            rig.with(|node, env| node.handle(env, Input::Sent { connection: ConnectionId(1), bytes })).unwrap();
+        };
+        assert_eq!(rig.transmitted(1), [1]);
+        sent(&mut rig, 1);
+        for _ in 0..5 {
+            let onward = Route::from(out.clone()).then("far");
+            let message = Message::new(onward.as_ref(), Route::new().as_ref(), b"m");
+            rig.with(|node, env| node.send(env, message)).unwrap();
+        }
+        assert_eq!(rig.transmitted(1).len() as u64, expected * length, "{limit}");
+        // A byte that was written makes room for a message, and no more.
+        if limit == 2 * length {
+            sent(&mut rig, 1);
+            assert_eq!(rig.transmitted(1).len() as u64, length);
+        }
+    }
+}
+
+#[test]
 fn connections_wait_for_a_full_receiver_in_turn_and_each_message_wakes_one() {
     let (mut rig, listener) = rig(Config { inbox: 1, hand_over: 1, ..Config::default() });
     rig.inbox("slow", &[listener]);
