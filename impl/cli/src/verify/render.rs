@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use razor_vectors::{Progress, Row};
 use serde::Serialize;
@@ -90,7 +90,9 @@ pub(super) fn json(outcome: &Outcome) -> Result<String> {
 pub(super) fn table(outcome: &Outcome, repeat: &str) -> String {
     let totals = Totals::of(&outcome.rows);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["source", "group", "checked", "failed", "not yet", "outside"]);
     for row in &outcome.rows {
         table.add_row([
