@@ -415,9 +415,11 @@ impl Node {
         Counters { relayouts: self.relayouts, ..self.counters }
     }
 
-    fn at(&mut self, env: &Env<'_>) {
+    /// The start of every call. Time goes on or stands still, for what is inside the node as well.
+    fn at(&mut self, env: &mut Env<'_>) {
         debug_assert!(self.outputs.is_empty(), "all outputs are taken before the next input");
         self.now = self.now.max(env.now);
+        env.now = self.now;
         self.budget = Budget { frames: self.config.steps, reports: self.config.reports };
     }
 

@@ -647,3 +647,20 @@ fn a_command_that_a_worker_does_not_know_is_refused_and_one_to_nobody_too() {
         assert_eq!(refused.requirement(), requirement);
     }
 }
+
+#[test]
+fn a_clock_that_goes_back_stands_still_for_connections_too() {
+    let mut rig = Rig::plain(1);
+    let waits = rig.node.config.tcp.frame_time;
+    rig.connect(1, None);
+    rig.receive(1, &[1]).unwrap();
+    rig.connect(2, None);
+    // The node learns of a later time through another connection; then the clock goes back.
+    rig.now = rig.now + waits;
+    rig.receive(2, &[1]).unwrap();
+    let later = rig.now;
+    rig.now = Instant::ZERO;
+    // The first byte of a frame: the connection's patience counts from the later time.
+    rig.receive(1, &[0]).unwrap();
+    assert_eq!(rig.node.deadline().map(|deadline| deadline.at), Some(later + waits));
+}
