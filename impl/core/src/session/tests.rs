@@ -187,6 +187,26 @@ fn pauses_grow_to_a_bound_and_an_answered_ping_resets_them() {
     assert!((5.0..=10.0).contains(&bed.next().0));
 }
 
+//= spec/src/sessions.md#ses-6
+//= type=test
+//# After a failed attempt a session MUST pause for a random time between half and all of the base pause doubled for each failure before, up to a greatest pause.
+#[test]
+fn sessions_that_fail_together_do_not_come_back_together() {
+    let pause = |seed| {
+        let mut bed = Bed { entropy: Seeded::from_u64(seed), ..Bed::new() };
+        bed.drain();
+        bed.input(Input::Failed(1)).unwrap();
+        bed.next().0
+    };
+    let pauses: Vec<f64> = (0..200).map(pause).collect();
+    // The time between half and all of five seconds, in ten parts: in each are some, in none are many.
+    for part in 0..10 {
+        let from = 2.5 + 0.25 * f64::from(part);
+        let count = pauses.iter().filter(|pause| (from..from + 0.25).contains(*pause)).count();
+        assert!((5..=40).contains(&count), "{count} from {from} s");
+    }
+}
+
 //= spec/src/sessions.md#ses-7
 //= type=test
 //# A session MUST ignore the outcome of every attempt but the newest, and of one that it has given up.

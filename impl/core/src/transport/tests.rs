@@ -268,6 +268,26 @@ fn a_frame_that_is_never_completed_closes_the_connection() {
     assert_eq!(closed_by(&drain(&mut tcp)).requirement(), "TCP-11");
 }
 
+//= spec/src/tcp.md#tcp-11
+//= type=test
+//# A node MUST close a connection on which a frame is not complete within the frame time.
+#[test]
+fn a_peer_that_sends_a_byte_now_and_then_gains_no_time() {
+    let mut tcp = open();
+    let late = |tcp: &mut Tcp, second: u64| {
+        with(second * 1_000, |env| tcp.handle(env, Input::Received(vec![0x83]))).unwrap();
+        assert_eq!(drain(tcp), []);
+        tcp.deadline().unwrap().at
+    };
+    with(0, |env| tcp.handle(env, Input::Received(vec![0, 0, 1, 0]))).unwrap();
+    assert_eq!(drain(&mut tcp), []);
+    for second in [1, 20, 59] {
+        assert_eq!(late(&mut tcp, second), Instant::from_millis(60_000));
+    }
+    with(60_000, |env| tcp.handle_timeout(env));
+    assert_eq!(closed_by(&drain(&mut tcp)).requirement(), "TCP-11");
+}
+
 #[test]
 fn nothing_is_read_after_closing() {
     let mut tcp = open();

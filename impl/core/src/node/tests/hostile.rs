@@ -1,5 +1,7 @@
 //! Peers who want a node to work, to hold memory or to talk more than it should.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 /// A node with this configuration, and what a listener makes reachable.
@@ -275,8 +277,8 @@ fn a_large_message_that_waits_does_not_keep_a_small_one_from_the_room_it_needs()
     assert!(rig.node.reads(ConnectionId(1)) && rig.node.reads(ConnectionId(2)));
 }
 
-/// Sets its timer for now again and again.
-struct Restless;
+/// Sets its timer for now again and again, and counts how often it is called.
+struct Restless(Arc<AtomicUsize>);
 
 impl Worker for Restless {
     fn handle_start(&mut self, cx: &mut Context<'_>) -> Result<()> {
@@ -289,7 +291,7 @@ impl Worker for Restless {
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        cx.send(0, message("app", "", b"tick"));
+        self.0.fetch_add(1, Ordering::Relaxed);
         self.handle_start(cx)
     }
 }
@@ -299,16 +301,24 @@ impl Worker for Restless {
 //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
 #[test]
 fn timers_that_are_due_are_called_in_bounded_steps_and_none_for_ever() {
-    let (mut rig, _) = rig(Config { steps: 3, hand_over: 1_000, ..Config::default() });
-    rig.inbox("app", &[]);
+    let (mut rig, _) = rig(Config { steps: 3, ..Config::default() });
+    let calls = Arc::new(AtomicUsize::new(0));
     for n in 0..7 {
-        rig.start(&alloc::format!("restless {n}"), Restless, &[]);
+        rig.start(&alloc::format!("restless {n}"), Restless(calls.clone()), &[]);
     }
-    for _ in 0..4 {
+    for n in 1..=4 {
         call(&mut rig);
-        assert_eq!(rig.payloads().len(), 3);
-        assert_eq!(rig.node.deadline().unwrap().reason, "work");
+        assert_eq!(calls.load(Ordering::Relaxed), 3 * n);
+        assert!(rig.node.deadline().unwrap().at <= rig.now);
     }
+    // As many as fit are all called, and there is no work left over.
+    let (mut rig, _) = self::rig(Config { steps: 7, ..Config::default() });
+    let calls = Arc::new(AtomicUsize::new(0));
+    for n in 0..7 {
+        rig.start(&alloc::format!("restless {n}"), Restless(calls.clone()), &[]);
+    }
+    call(&mut rig);
+    assert_eq!((calls.load(Ordering::Relaxed), rig.node.deadline().unwrap().reason), (7, "again"));
 }
 
 //= spec/src/nodes.md#nod-28
@@ -329,6 +339,50 @@ fn beyond_the_limit_of_requests_the_oldest_is_waited_for_no_longer() {
         rig.with(|node, env| node.handle(env, Input::Answer { id, answer })).unwrap();
         assert_eq!(rig.payloads().len(), usize::from(answered));
     }
+}
+
+#[test]
+fn what_a_worker_asked_before_it_stopped_takes_nobodys_place() {
+    let (mut rig, _) = rig(Config { requests: 3, ..Config::default() });
+    rig.inbox("app", &[]);
+    rig.start("first", Asker(0), &[]);
+    rig.start("gone", Asker(0), &[]);
+    for to in ["first", "gone", "gone"] {
+        rig.send(to, "", b"").unwrap();
+    }
+    let Output::Request { id, .. } = rig.out[0] else { panic!() };
+    rig.with(|node, env| node.stop_worker(env, &"gone".into())).unwrap();
+    rig.start("last", Asker(0), &[]);
+    for _ in 0..2 {
+        rig.send("last", "", b"").unwrap();
+    }
+    let answer = Answer::Vault(Err(Error::misuse("TEST-1", "no key")));
+    rig.with(|node, env| node.handle(env, Input::Answer { id, answer })).unwrap();
+    assert_eq!(rig.payloads().len(), 1, "the oldest request is still waited for");
+}
+
+/// May send nothing, and tries to have somebody else send for it.
+struct Smuggler;
+
+impl Worker for Smuggler {
+    fn handle_message(&mut self, cx: &mut Context<'_>, _: Delivery) -> Result<()> {
+        cx.stop();
+        let mailboxes = vec![Mailbox::open("heir".into())];
+        cx.start_worker(Spec { mailboxes, flow: Flow::default(), worker: Box::new(Echoer) });
+        cx.send(0, message("app", "", b"smuggled"));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_worker_that_has_stopped_sends_nothing_under_the_name_of_the_next_in_its_place() {
+    let (mut rig, _) = rig(Config::default());
+    rig.inbox("app", &[]);
+    let silent = Mailbox { address: "silent".into(), incoming: None, outgoing: Some(Arc::new(DenyAll)) };
+    rig.start_spec(silent, Flow::default(), Smuggler);
+    rig.send("silent", "", b"go").unwrap();
+    assert!(rig.node.has_worker(&"heir".into()));
+    assert_eq!((rig.payloads().len(), rig.drops()), (0, vec!["NOD-2"]));
 }
 
 #[test]
