@@ -124,6 +124,9 @@ pub trait Host {
     /// The address of the connection on this side, while it is up.
     fn connection(&self, side: Side) -> Option<Address>;
 
+    /// The faults are over: what it asks of others is answered at once.
+    fn heal(&mut self) {}
+
     /// What must never be seen on a link: public keys of its identity, for a start.
     fn secrets(&self) -> Vec<Vec<u8>>;
 }

@@ -469,6 +469,7 @@ impl World {
         self.phase("healed");
         self.healed = true;
         self.adversary.retire();
+        self.hosts.iter_mut().for_each(|host| host.heal());
         for wire in &mut self.wires {
             wire.ways.iter_mut().for_each(|way| way.heal(Profile::good_stream()));
         }

@@ -110,7 +110,9 @@ impl Adversary {
         let back: Vec<_> = self.knowledge.channels().into_iter().filter(|known| known.side == side.other()).collect();
         let Some(channel) = self.random.pick(&back).cloned() else { return vec![honest] };
         self.reached(Situation::Reflected);
-        let intent = Self::changed(frame.kind());
+        // A sender whose route was led astray made it for this very channel: then it only comes another way.
+        let astray = frame.onward.last() == channel.route.last();
+        let intent = if astray { Intent::Tampered } else { Self::changed(frame.kind()) };
         let reflected = Frame { onward: channel.route, back: Vec::new(), ..frame };
         vec![Emission::now(side.other(), reflected.encode(), intent), honest]
     }
