@@ -229,6 +229,11 @@ impl<S: Suite> Worker for ChannelWorker<S> {
         self.channel.trusted(picture);
     }
 
+    /// A responder holds its place while nobody has proved anything to it.
+    fn is_provisional(&self) -> bool {
+        self.place.is_some()
+    }
+
     fn provisional(&self) -> usize {
         self.channel.provisional()
     }

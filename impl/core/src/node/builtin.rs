@@ -68,4 +68,8 @@ impl Worker for ConnectionWorker {
         cx.ops.push(Op::Transmit { connection: self.0, message });
         Ok(())
     }
+
+    fn is_provisional(&self) -> bool {
+        true
+    }
 }

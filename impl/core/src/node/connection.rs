@@ -84,11 +84,6 @@ impl Connections {
         self.open.get(self.aliases.get(address)?)
     }
 
-    /// The workers behind connections.
-    pub(super) fn workers(&self) -> BTreeSet<WorkerId> {
-        self.open.values().map(|connection| connection.worker).collect()
-    }
-
     pub(super) const fn held(&self) -> usize {
         self.held
     }

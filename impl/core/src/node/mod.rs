@@ -511,9 +511,7 @@ impl Machine for Node {
     }
 
     fn trusted(&self, picture: &mut Snapshot) {
-        // Connections are not authenticated: they come and go as strangers like.
-        let connections = self.connections.workers();
-        for (_, resident) in self.table.residents().filter(|(id, _)| !connections.contains(id)) {
+        for resident in self.table.residents().filter(|resident| !resident.worker.is_provisional()) {
             for address in &resident.addresses {
                 picture.bytes(address.as_ref().value);
             }
@@ -523,15 +521,12 @@ impl Machine for Node {
 
     fn provisional(&self) -> usize {
         let node = self.connections.held().saturating_add(self.queued.bytes);
-        self.table.residents().map(|(_, resident)| resident.worker.provisional()).fold(node, usize::saturating_add)
+        self.table.residents().map(|resident| resident.worker.provisional()).fold(node, usize::saturating_add)
     }
 
     fn provisional_limit(&self) -> usize {
         let node = self.config.held.saturating_add(self.config.queue_bytes);
-        self.table
-            .residents()
-            .map(|(_, resident)| resident.worker.provisional_limit())
-            .fold(node, usize::saturating_add)
+        self.table.residents().map(|resident| resident.worker.provisional_limit()).fold(node, usize::saturating_add)
     }
 }
 

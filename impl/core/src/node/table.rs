@@ -293,11 +293,8 @@ impl Table {
     }
 
     /// All workers, in the order of their slots.
-    pub(super) fn residents(&self) -> impl Iterator<Item = (WorkerId, &Resident)> {
-        self.chunks.iter().flatten().zip(0..).filter_map(|(slot, index)| {
-            let id = WorkerId { index, generation: slot.generation };
-            slot.resident.as_ref().map(|resident| (id, resident))
-        })
+    pub(super) fn residents(&self) -> impl Iterator<Item = &Resident> {
+        self.chunks.iter().flatten().filter_map(|slot| slot.resident.as_ref())
     }
 
     fn allocate(&mut self, resident: Resident) -> Result<WorkerId> {
@@ -363,7 +360,7 @@ impl Table {
     /// The loads say what waits.
     pub(super) fn check(&self, all: &Load) {
         let mut sum = Load::default();
-        for (_, resident) in self.residents() {
+        for resident in self.residents() {
             let Some(extras) = &resident.extras else { continue };
             let waiting = &extras.inbox.deliveries;
             let bytes = waiting.iter().map(|delivery| cost(&delivery.message)).sum();
@@ -373,6 +370,6 @@ impl Table {
         }
         assert_eq!((all.messages, all.bytes), (sum.messages, sum.bytes));
         assert_eq!(self.len, self.residents().count());
-        assert_eq!(self.places.len(), self.residents().map(|(_, resident)| resident.addresses.len()).sum::<usize>());
+        assert_eq!(self.places.len(), self.residents().map(|resident| resident.addresses.len()).sum::<usize>());
     }
 }

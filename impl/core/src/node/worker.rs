@@ -55,6 +55,11 @@ pub trait Worker: Send {
     /// Adds its trusted state to `picture`.
     fn trusted(&self, _picture: &mut Snapshot) {}
 
+    /// Whether it is there only because a stranger wanted it: nothing of it is trusted, not even that it is.
+    fn is_provisional(&self) -> bool {
+        false
+    }
+
     /// How many bytes of provisional state it holds.
     fn provisional(&self) -> usize {
         0

@@ -79,9 +79,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 }
 
 /// An identity with its keys; made once for all runs.
-struct Person {
+pub(crate) struct Person {
     vault: SoftwareVault,
-    config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     history: Vec<u8>,
 }
 
@@ -96,7 +96,7 @@ impl Person {
         Self { vault, config, history: identity.export().to_vec() }
     }
 
-    fn reply(&self, store: &mut MemoryStore, request: &Request) -> Answer {
+    pub(crate) fn reply(&self, store: &mut MemoryStore, request: &Request) -> Answer {
         match request {
             Request::Vault(request) => Answer::Vault(self.vault.answer(request)),
             Request::Store(request) => Answer::Store(store.answer(request)),
@@ -104,7 +104,7 @@ impl Person {
     }
 }
 
-thread_local!(static PEOPLE: [Rc<Person>; 2] = [1, 2].map(|seed| Rc::new(Person::new(seed))));
+thread_local!(pub(crate) static PEOPLE: [Rc<Person>; 2] = [1, 2].map(|seed| Rc::new(Person::new(seed))));
 
 /// Which side is put through the contract.
 pub(crate) trait Role {

@@ -1,16 +1,21 @@
 //! A node, its owner, and strangers at its connections.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use razor::channel::{Listening, Places, listen};
 use razor::env::Env;
+use razor::identity::MemoryStore;
 use razor::node::{
     Answer, Config, Connected, ConnectionId, Context, Delivery, Echoer, Flow, FlowControlId, Hop, Input, Mailbox, Node,
     Output, Request, RequestId, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route};
+use razor::vault::suite::Aes256GcmSha256;
 use razor::{Error, Result, transport, vault};
 
+use super::channel::{PEOPLE, Person};
 use super::common::contract::{Act, World, show};
 use super::tcp::frame;
 
@@ -25,8 +30,8 @@ pub(crate) enum Step {
     /// The owner takes a message from its inbox.
     Taken,
     Send(To, Vec<To>, u16),
-    /// An answer to the request that many before the newest.
-    Answer(u64),
+    /// An answer to the request that many before the newest: as it should be, or a failure.
+    Answer(usize, bool),
     Start(u8),
     Stop(u8),
     Wait(u32),
@@ -49,6 +54,8 @@ pub(crate) enum To {
     Private,
     /// A worker that asks the vault, and waits.
     Asker,
+    /// A listener of secure channels.
+    Listener,
     /// One that comes and goes.
     Passing(u8),
     Nobody,
@@ -66,6 +73,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             4 => Just(To::Inbox),
             1 => Just(To::Private),
             2 => Just(To::Asker),
+            3 => Just(To::Listener),
             1 => (0..3u8).prop_map(To::Passing),
             1 => Just(To::Nobody),
             1 => Just(To::Far),
@@ -85,7 +93,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => (0..3u64).prop_map(Step::Disconnect),
         6 => Just(Step::Taken),
         6 => (to(), route(), 0..400u16).prop_map(|(to, back, size)| Step::Send(to, back, size)),
-        2 => (0..6u64).prop_map(Step::Answer),
+        3 => (0..6usize, any::<bool>()).prop_map(|(ago, right)| Step::Answer(ago, right)),
         1 => (0..3u8).prop_map(Step::Start),
         1 => (0..3u8).prop_map(Step::Stop),
         4 => (0..15_000u32).prop_map(Step::Wait),
@@ -129,7 +137,10 @@ pub(crate) struct Outside {
     listener: FlowControlId,
     newest: u64,
     opened: Vec<u64>,
-    requests: u64,
+    requests: Vec<(RequestId, Request)>,
+    /// Who the node is.
+    person: Rc<Person>,
+    store: MemoryStore,
 }
 
 fn worker(name: &str, reachable_through: Vec<FlowControlId>, worker: impl Worker + 'static) -> Spec {
@@ -152,6 +163,7 @@ impl Outside {
             To::Inbox => Address::local("inbox"),
             To::Private => Address::local("private"),
             To::Asker => Address::local("asker"),
+            To::Listener => Address::local("api"),
             To::Passing(n) => Address::local(&format!("passing {n}")),
             To::Nobody => Address::local("nobody"),
             To::Far => "1#far:4000".parse().unwrap(),
@@ -217,7 +229,11 @@ impl World for Outside {
         node.start_worker(env, worker("asker", all(), Asker { answers: 0 })).unwrap();
         let flow = Flow { consumer_of: all(), ..Flow::default() };
         node.open_inbox(env, Mailbox::open(Address::local("inbox")), flow).unwrap();
-        (Self { listener, newest: 0, opened: Vec::new(), requests: 0 }, node)
+        let [person, _] = PEOPLE.with(Clone::clone);
+        let listening = Listening { places: Places::FLOOR, reached_through: all(), ..Listening::default() };
+        listen::<Aes256GcmSha256>(&mut node, env, person.config.clone(), listening).unwrap();
+        let (opened, requests, store) = Default::default();
+        (Self { listener, newest: 0, opened, requests, person, store }, node)
     }
 
     fn act(&mut self, step: &Step) -> Act<Node> {
@@ -245,10 +261,14 @@ impl World for Outside {
                 let (onward, back) = (self.route(&[*to]), self.route(back));
                 Act::Input(Input::Send(Message::new(onward.as_ref(), back.as_ref(), &vec![3; usize::from(*size)])))
             }
-            Step::Answer(ago) => {
-                let answer = Answer::Vault(Err(Error::misuse("VLT-31", "no such key")));
-                Act::Input(Input::Answer { id: RequestId(self.requests.saturating_sub(*ago)), answer })
-            }
+            Step::Answer(ago, right) => match self.requests.iter().rev().nth(*ago) {
+                None => Act::Nothing,
+                Some((id, request)) => {
+                    let failure = Answer::Vault(Err(Error::misuse("VLT-31", "no such key")));
+                    let answer = if *right { self.person.reply(&mut self.store, request) } else { failure };
+                    Act::Input(Input::Answer { id: *id, answer })
+                }
+            },
             Step::Start(n) => {
                 let spec = worker(&format!("passing {n}"), vec![self.listener], Echoer);
                 Act::Command(Box::new(move |node, env| node.start_worker(env, spec)))
@@ -267,9 +287,10 @@ impl World for Outside {
             Output::Deliver { inbox, delivery } => {
                 format!("deliver {inbox} {:?} {}", delivery.provenance, show(&delivery.message))
             }
-            Output::Request { id, .. } => {
-                self.requests = id.0;
-                format!("request {id:?}")
+            Output::Request { id, deadline, request } => {
+                let shown = format!("request {id:?} {deadline:?} {request:?}");
+                self.requests.push((id, request));
+                shown
             }
             other => format!("{other:?}"),
         }

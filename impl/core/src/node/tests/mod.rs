@@ -596,7 +596,7 @@ fn random_addresses_are_sixteen_bytes_of_the_address_stream_in_hex() {
 fn a_connection_takes_messages_at_its_sender_alone() {
     let mut rig = Rig::plain(1);
     rig.connect(1, None);
-    let receiver = rig.node.table.residents().next().unwrap().1.addresses[0].clone();
+    let receiver = rig.node.table.residents().next().unwrap().addresses[0].clone();
     rig.transmitted(1);
     let onward = alloc::format!("{receiver} => echo");
     rig.send(&onward, "", b"m").unwrap();
