@@ -93,16 +93,16 @@ impl Config {
         requests: 16,
     };
 
-    /// The most that a node may be configured with.
+    /// The most that a node may be configured with; it fits where an address has 32 bits.
     pub const CEILING: Self = Self {
         tcp: transport::Config::CEILING,
         shard: u16::MAX,
         connections: 1 << 20,
         queue: 1 << 20,
-        queue_bytes: 1 << 36,
+        queue_bytes: 1 << 31,
         inbox: 1 << 16,
-        inbox_bytes: 1 << 32,
-        held: 1 << 36,
+        inbox_bytes: 1 << 30,
+        held: 1 << 31,
         transmit: 1 << 30,
         hand_over: 1 << 16,
         steps: 1 << 16,
