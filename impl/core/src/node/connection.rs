@@ -88,6 +88,11 @@ impl Connections {
         self.held
     }
 
+    /// The worker of each.
+    pub(super) fn workers(&self) -> impl Iterator<Item = (ConnectionId, WorkerId)> {
+        self.open.iter().map(|(id, connection)| (*id, connection.worker))
+    }
+
     /// Whether one of them can go on.
     pub(super) fn has_work(&self) -> bool {
         !self.ready.is_empty()
@@ -259,7 +264,7 @@ impl Node {
         }
     }
 
-    fn close(&mut self, id: ConnectionId, error: Error) {
+    pub(super) fn close(&mut self, id: ConnectionId, error: Error) {
         self.count(error);
         self.outputs.push_back(Output::Close { connection: id, error });
         self.disconnect(id);

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::connection::RECEIVER;
-use super::table::{Resident, cost};
-use super::worker::{Answer, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
-use super::{Node, Output, Source};
+use super::table::{Load, Resident, cost};
+use super::worker::{Answer, ConnectionId, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
+use super::{Event, Node, Output, Source};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::machine::{Deadline, Refused};
@@ -14,6 +14,7 @@ use crate::routing::{Address, Message};
 pub(super) const UNKNOWN: Error = Error::misuse("NOD-2", "no worker has this address");
 const NO_ROUTE: Error = Error::misuse("NOD-2", "a message without an onward route goes nowhere");
 const FOREIGN: Error = Error::denied("NOD-3", "a peer's route names a transport address");
+const TAKES_NOTHING: Error = Error::limit("NOD-31", "the node is full and the peer takes nothing of what it is sent");
 const UNREACHABLE: Error = Error::denied("NOD-4", "flow control: the worker is not to be reached from there");
 const FULL: Error = Error::limit("NOD-9", "the receiver is full");
 const TOO_LARGE: Error = Error::limit("NOD-9", "the message is larger than what may wait for a worker");
@@ -39,9 +40,10 @@ impl Node {
         }
         //= spec/src/nodes.md#nod-9
         //# A node MUST NOT queue more messages or bytes for one worker, or for all of them, than their limits.
-        if self.is_full(Some(to), cost) || self.is_full(None, cost) {
+        if self.is_full(Some(to), cost) || !self.has_room(cost) {
             return Err(Refused::Full(message));
         }
+        // Whoever made room may have been the receiver itself.
         let Some((receiver, spare)) = self.table.get_with_spare(to) else { return Err(UNKNOWN.into()) };
         receiver.extras(spare).inbox.push(Delivery { message, port, provenance }, cost);
         self.queued.add(cost);
@@ -54,6 +56,33 @@ impl Node {
         let Some(worker) = place else { return self.queued.is_full(cost, self.config.queue, self.config.queue_bytes) };
         let inbox = self.table.get(worker).and_then(|resident| Some(&resident.extras.as_ref()?.inbox));
         inbox.is_some_and(|inbox| inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes))
+    }
+
+    /// Whether the node has room for a message of this cost, once nobody who takes nothing keeps it from others.
+    fn has_room(&mut self, cost: usize) -> bool {
+        //= spec/src/nodes.md#nod-31
+        //# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
+        while self.is_full(None, cost) {
+            let by_number = self.queued.messages >= self.config.queue;
+            let Some(greediest) = self.greediest(by_number) else { return false };
+            self.close(greediest, TAKES_NOTHING);
+        }
+        true
+    }
+
+    /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent.
+    fn greediest(&self, by_number: bool) -> Option<ConnectionId> {
+        let waits = self.connections.workers().filter_map(|(id, worker)| {
+            let resident = self.table.get(worker).filter(|resident| self.is_blocked(resident))?;
+            let Load { messages, bytes } = resident.extras.as_ref()?.inbox.load;
+            (messages > 0).then_some((if by_number { messages } else { bytes }, id))
+        });
+        waits.max().map(|(_, id)| id)
+    }
+
+    /// Whether a worker exists because a stranger asked a listener for it.
+    fn is_strangers(&self, id: WorkerId) -> bool {
+        self.table.get(id).and_then(Resident::flow).is_some_and(|flow| flow.spawned_by.is_some())
     }
 
     /// For room with whom a message has to wait: a worker, or the node.
@@ -251,6 +280,11 @@ impl Node {
             Op::Request { id: request, deadline, request: question } => {
                 self.requests.insert(request, id, deadline);
                 self.outputs.push_back(Output::Request { id: request, deadline, request: question });
+            }
+            Op::Event(Event::Dropped { to, error }) => self.report_to(to, error),
+            Op::Event(Event::ChannelFailed { encryptor, error }) if self.is_strangers(id) => {
+                self.count(error);
+                self.tell(Event::ChannelFailed { encryptor, error });
             }
             Op::Event(event) => self.outputs.push_back(Output::Event(event)),
             Op::Transmit { connection, message } => {

@@ -444,12 +444,17 @@ impl Node {
 
     fn report_to(&mut self, to: Option<Address>, error: Error) {
         self.count(error);
+        self.tell(Event::Dropped { to, error });
+    }
+
+    /// Tells what strangers can bring about as often as they like.
+    fn tell(&mut self, event: Event) {
         //= spec/src/nodes.md#nod-29
-        //# A node MUST NOT report more dropped messages in one call than the limit of reports, and count all of them.
+        //# A node MUST NOT report more dropped messages and failed handshakes of strangers in one call than the limit of reports, and count all of them.
         match self.budget.reports.checked_sub(1) {
             Some(left) => {
                 self.budget.reports = left;
-                self.outputs.push_back(Output::Event(Event::Dropped { to, error }));
+                self.outputs.push_back(Output::Event(event));
             }
             None => self.counters.unreported = self.counters.unreported.saturating_add(1),
         }

@@ -114,7 +114,7 @@ impl Inbox {
 /// How much waits somewhere.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
-    messages: usize,
+    pub(super) messages: usize,
     pub(super) bytes: usize,
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use razor::channel::Places;
 use razor::env::{Entropy, Purpose, Seeded};
 use razor::machine::Machine;
-use razor::routing::{Message, Route};
+use razor::node::{ConnectionId, Input};
+use razor::routing::{Message, Route, Tail};
 
 use crate::network::Network;
 
@@ -72,4 +73,34 @@ fn first_messages_that_cannot_be_any_take_no_place() {
     }
     assert_eq!(net.parties[1].drops().len(), 4);
     assert_eq!((net.parties[1].node.workers(), net.parties[1].failures().len()), (idle, 0));
+}
+
+/// A message as a frame of a connection.
+fn frame(message: &Message) -> Vec<u8> {
+    let mut message = message.clone();
+    message.fold(&[0x83], Tail::Tracing);
+    let length = u32::try_from(message.payload().len()).unwrap().to_be_bytes();
+    [&length[..], message.payload()].concat()
+}
+
+#[test]
+fn a_chunk_full_of_first_messages_makes_a_node_say_little() {
+    let mut net = Network::line(2);
+    net.listen(1, Places::DEFAULT);
+    let listener = Route::from_iter(["api"]);
+    let mut entropy = Seeded::from_u64(5);
+    let weak = Message::new(listener.as_ref(), Route::from_iter(["nobody"]).as_ref(), &[0; 32]);
+    for refused in [true, false] {
+        let message = |entropy: &mut Seeded| if refused { weak.clone() } else { forged(&listener, entropy) };
+        let bytes: Vec<u8> = (0..500).flat_map(|_| frame(&message(&mut entropy))).collect();
+        let before = net.parties[1].node.counters();
+        let input = Input::Received { connection: ConnectionId(1), bytes };
+        net.with(1, |node, env| node.handle(env, input)).unwrap();
+        let (told, after) = (net.parties[1].events.len(), net.parties[1].node.counters());
+        assert!((64..=2 * 64).contains(&told), "{told} events");
+        let counted = after.failures.iter().sum::<u64>() - before.failures.iter().sum::<u64>();
+        assert!(counted >= 436, "{counted} are counted");
+        assert!(after.unreported > before.unreported);
+        net.parties[1].events.clear();
+    }
 }

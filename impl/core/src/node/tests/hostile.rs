@@ -41,7 +41,7 @@ fn closed(rig: &Rig) -> Vec<(u64, &'static str)> {
 
 //= spec/src/nodes.md#nod-29
 //= type=test
-//# A node MUST NOT report more dropped messages in one call than the limit of reports, and count all of them.
+//# A node MUST NOT report more dropped messages and failed handshakes of strangers in one call than the limit of reports, and count all of them.
 #[test]
 fn a_chunk_full_of_messages_for_nobody_gives_few_events_and_all_are_counted() {
     for (count, reported, counted) in [(63, 63, 0), (64, 64, 0), (65, 64, 1), (900, 64, 836)] {
@@ -500,4 +500,37 @@ fn workers_that_stop_each_other_say_their_last_words_once() {
     }
     rig.with(|node, env| node.stop_worker(env, &"a".into())).unwrap();
     assert_eq!((rig.payloads().len(), rig.node.workers()), (3, 1));
+}
+
+//= spec/src/nodes.md#nod-31
+//= type=test
+//# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
+#[test]
+fn strangers_who_ask_for_much_and_read_nothing_are_closed_when_the_node_is_full_and_nobody_else_is() {
+    let config = Config { queue: 64, inbox: 16, transmit: 1, ..Config::default() };
+    let (mut rig, listener) = rig(config);
+    rig.start("echo", Echoer, &[listener]);
+    rig.inbox("app", &[listener]);
+    for id in 1..=6 {
+        accept(&mut rig, id, listener);
+        rig.with(|node, env| node.handle(env, Input::Sent { connection: ConnectionId(id), bytes: 1 })).unwrap();
+    }
+    // One answer to each is on its way and not read; the others wait. Number 3 has less than the others.
+    for (id, count) in [(1, 17), (2, 17), (3, 14), (4, 17), (5, 3)] {
+        rig.receive(id, &frames("echo", count)).unwrap();
+    }
+    assert_eq!(closed(&rig), [], "63 wait");
+    rig.receive(6, &frames("app", 1)).unwrap();
+    assert_eq!(rig.payloads(), [[0]], "the last place is taken and given back");
+    rig.receive(5, &frames("echo", 1)).unwrap();
+    assert_eq!(closed(&rig), [], "64 wait");
+
+    rig.receive(6, &frames("app", 1)).unwrap();
+    assert_eq!(closed(&rig), [(4, "NOD-31")], "of those who have the most, the youngest");
+    assert_eq!(rig.payloads(), [[0]]);
+    take(&mut rig, "app");
+    take(&mut rig, "app");
+    rig.receive(6, &frames("app", 3)).unwrap();
+    assert_eq!(rig.payloads().len(), 3);
+    assert_eq!(closed(&rig).len(), 1);
 }
