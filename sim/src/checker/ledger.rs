@@ -51,10 +51,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Makes the payload of a new message, with `filler` after its mark and number, and writes it down.
+    /// Makes the payload of a new message, with `filler` after its mark and number, and writes it down. The mark
+    /// stands again every 32 bytes, so that no longer part of it is seen without being known.
     pub fn send(&mut self, channel: usize, from: Identifier, to: usize, order: u64, filler: &[u8]) -> Vec<u8> {
         let number = self.sent.len() as u64;
-        let payload = [&MARK[..], &number.to_le_bytes(), filler].concat();
+        let mut payload = [&MARK[..], &number.to_le_bytes(), filler].concat();
+        payload.chunks_exact_mut(32).skip(1).for_each(|part| part[..MARK.len()].copy_from_slice(&MARK));
         self.sent.push(Sent { channel, from, to, order, payload: payload.clone() });
         payload
     }
