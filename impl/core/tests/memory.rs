@@ -246,6 +246,25 @@ fn a_flood_leaves_no_memory_behind() {
     assert_eq!(info.bytes_current, 0);
 }
 
+#[test]
+fn an_inbox_that_was_full_once_gives_its_memory_back() {
+    let mut host = Host::new(Config { hand_over: 1, ..Config::default() });
+    host.with(|node, env| node.open_inbox(env, Mailbox::open("slow".into()), Flow::default())).unwrap();
+    let route = Route::new().then("slow");
+    let ((), info) = kept(|| {
+        for _ in 0..250 {
+            host.input(Input::Send(message(&route, 10)));
+            while host.node.poll_output().is_some() {}
+        }
+        for _ in 0..250 {
+            host.input(Input::Taken { inbox: "slow".into() });
+            while host.node.poll_output().is_some() {}
+        }
+    });
+    assert_eq!(host.node.counters().delivered, 250);
+    assert!(info.bytes_max > 100_000 && info.bytes_current < 10_000, "{} bytes are kept", info.bytes_current);
+}
+
 /// A connection on which the opening bytes have been exchanged.
 fn tcp() -> (Tcp, Seeded) {
     let mut entropy = Seeded::from_u64(1);

@@ -125,6 +125,12 @@ impl Connections {
         }
     }
 
+    fn new_place(&mut self, full: Option<WorkerId>) -> Place {
+        let number = self.next_place;
+        self.next_place = self.next_place.saturating_add(1);
+        (full, number)
+    }
+
     /// There is room at `place`: who waited longest for it may go on. `false` when nobody waited.
     pub(super) fn wake(&mut self, place: Option<WorkerId>) -> bool {
         let first = self.waiting.range((place, 0)..=(place, u64::MAX)).next();
@@ -281,12 +287,14 @@ impl Node {
             && let Some(stalled) = connection.stalled.take()
         {
             self.connections.waiting.remove(&stalled.place);
-            let Stalled { message, until, place: (place, _) } = stalled;
-            if !self.enter(id, message, Some(until)) {
-                // It did not use the room for which it was woken; somebody else may.
-                if self.connections.open.get(&id).and_then(|c| c.stalled.as_ref()).is_some_and(|s| s.place.0 != place) {
-                    self.connections.wake(place);
-                }
+            let Stalled { message, until, place } = stalled;
+            let entered = self.enter(id, message, Some((until, place)));
+            // Unless there was no room for it after all, there may be room for the next.
+            let stalled = self.connections.get(id).and_then(|connection| connection.stalled.as_ref());
+            if stalled.is_none_or(|stalled| stalled.place != place) {
+                self.connections.wake(place.0);
+            }
+            if !entered {
                 return;
             }
         }
@@ -319,8 +327,9 @@ impl Node {
         }
     }
 
-    /// Lets a message from a connection into the node. `false` when it has to wait.
-    fn enter(&mut self, id: ConnectionId, message: Message, until: Option<Instant>) -> bool {
+    /// Lets a message from a connection into the node. `false` when it has to wait; if it has waited before, then
+    /// no longer than it may, and at its old place if it is still the right one.
+    fn enter(&mut self, id: ConnectionId, message: Message, waited: Option<(Instant, Place)>) -> bool {
         let Some(worker) = self.connections.get(id).map(|connection| connection.worker) else { return true };
         //= spec/src/nodes.md#nod-6
         //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
@@ -331,15 +340,18 @@ impl Node {
                 true
             }
             Err(Refused::Full(message)) => {
-                let until = until.unwrap_or(self.now + self.config.stall);
+                let until = waited.map_or(self.now + self.config.stall, |(until, _)| until);
                 //= spec/src/nodes.md#nod-11
                 //# A node MUST drop a message that has waited for a full receiver for the stall time, and read on.
                 if until <= self.now {
                     self.report(Some(&message), STALLED);
                     return true;
                 }
-                let place = (self.what_is_full(&message), self.connections.next_place);
-                self.connections.next_place = self.connections.next_place.saturating_add(1);
+                let full = self.what_is_full(&message);
+                let place = match waited {
+                    Some((_, place)) if place.0 == full => place,
+                    _ => self.connections.new_place(full),
+                };
                 self.connections.waiting.insert(place, id);
                 if let Some(connection) = self.connections.open.get_mut(&id) {
                     connection.stalled = Some(Stalled { message, until, place });

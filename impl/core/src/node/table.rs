@@ -331,7 +331,7 @@ impl Table {
         address_in(&self.chunks, place)
     }
 
-    fn hash(&self, address: AddressRef<'_>) -> u64 {
+    pub(super) fn hash(&self, address: AddressRef<'_>) -> u64 {
         hash_of(self.keys, address)
     }
 }

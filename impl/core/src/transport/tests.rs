@@ -73,6 +73,12 @@ fn a_configured_tracing_text_goes_to_messages_that_have_none() {
     with(0, |env| tcp.handle(env, Input::Send(echo()))).unwrap();
     let [Output::Transmit(message)] = &drain(&mut tcp)[..] else { panic!() };
     assert_eq!(hex::encode(message.payload()), TRACED);
+    let mut own = echo();
+    own.set_tracing(Some("{\"a\":1}"));
+    with(0, |env| tcp.handle(env, Input::Send(own.clone()))).unwrap();
+    let [Output::Transmit(message)] = &drain(&mut tcp)[..] else { panic!() };
+    let frame = message.payload().to_vec();
+    assert_eq!(give(&mut tcp, &frame), [Output::Deliver(own)]);
 }
 
 #[test]

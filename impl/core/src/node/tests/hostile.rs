@@ -158,6 +158,32 @@ fn a_connection_waits_from_the_byte_at_which_its_limit_is_reached() {
 }
 
 #[test]
+fn the_opening_byte_is_on_its_way_like_any_other() {
+    let length = frame("far", "", b"m").len() as u64;
+    let (mut rig, _) = rig(Config { transmit: 2 * length + 1, ..Config::default() });
+    let out = rig.connect(1, None);
+    for _ in 0..3 {
+        let onward = Route::from(out.clone()).then("far");
+        let message = Message::new(onward.as_ref(), Route::new().as_ref(), b"m");
+        rig.with(|node, env| node.send(env, message)).unwrap();
+    }
+    assert_eq!(rig.transmitted(1).len() as u64, 1 + 2 * length);
+    rig.with(|node, env| node.handle(env, Input::Sent { connection: ConnectionId(1), bytes: 1 })).unwrap();
+    assert_eq!(rig.transmitted(1).len() as u64, length);
+}
+
+#[test]
+fn tables_of_two_nodes_hash_an_address_differently() {
+    let hash = |seed| {
+        let mut entropy = Seeded::from_u64(seed);
+        let table = Table::new(0, &mut entropy);
+        table.hash(crate::routing::AddressRef::local(b"echo"))
+    };
+    assert_eq!(hash(1), hash(1));
+    assert_ne!(hash(1), hash(2), "or peers could choose addresses that collide");
+}
+
+#[test]
 fn connections_wait_for_a_full_receiver_in_turn_and_each_message_wakes_one() {
     let (mut rig, listener) = rig(Config { inbox: 1, hand_over: 1, ..Config::default() });
     rig.inbox("slow", &[listener]);
@@ -256,25 +282,69 @@ fn what_waits_in_all_inboxes_is_bounded_in_number() {
 }
 
 #[test]
-fn a_large_message_that_waits_does_not_keep_a_small_one_from_the_room_it_needs() {
-    let each = table::cost(&message("slow", "", &[0; 1_000]));
-    let config = Config { inbox_bytes: 20 * each, queue_bytes: 20 * each, queue: 2, hand_over: 1, ..Config::default() };
+fn when_a_large_message_leaves_all_go_on_that_find_room_and_not_only_the_first() {
+    let small = table::cost(&message("b", "", &[0; 100]));
+    let large = table::cost(&message("a", "", &[0; 10_000]));
+    // Beside the large message there is room for one small one.
+    let config = Config { queue_bytes: large + small + small / 2, hand_over: 1, ..Config::default() };
     let (mut rig, listener) = rig(config);
-    for name in ["a", "b"] {
+    for name in ["a", "b", "c", "d"] {
         rig.inbox(name, &[listener]);
-        for _ in 0..2 {
-            rig.send(name, "", b"m").unwrap();
-        }
+        rig.send(name, "", b"handed over").unwrap();
     }
-    // The node is full. Both connections wait for room in it.
-    for (id, to) in [(1, "a"), (2, "b")] {
+    rig.send("a", "", &[0; 10_000]).unwrap();
+    let connections = [(1, "b"), (2, "c"), (3, "d")];
+    for (id, to) in connections {
         accept(&mut rig, id, listener);
-        rig.receive(id, &frame(to, "x", &[id as u8])).unwrap();
-        assert!(!rig.node.reads(ConnectionId(id)));
+        rig.receive(id, &frame(to, "x", &[0; 100])).unwrap();
     }
-    take(&mut rig, "b");
+    let reading = |rig: &Rig| connections.map(|(id, _)| rig.node.reads(ConnectionId(id)));
+    assert_eq!(reading(&rig), [true, false, false]);
     take(&mut rig, "a");
-    assert!(rig.node.reads(ConnectionId(1)) && rig.node.reads(ConnectionId(2)));
+    // Nobody has taken anything from the others, and yet all are in.
+    assert_eq!(reading(&rig), [true, true, true]);
+}
+
+/// Takes a message a second.
+#[derive(Default)]
+struct Busy {
+    busy: bool,
+}
+
+impl Worker for Busy {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        assert!(!self.busy);
+        self.busy = true;
+        cx.set_timer(Some(Deadline::new(cx.now() + Duration::from_secs(1), "pause")));
+        cx.send(0, message("app", "", delivery.message.payload()));
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, _: &mut Context<'_>) -> Result<()> {
+        self.busy = false;
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.busy
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_ready_gets_its_messages_when_it_is_and_its_senders_wait() {
+    let (mut rig, listener) = rig(Config { inbox: 2, ..Config::default() });
+    rig.inbox("app", &[]);
+    rig.start("busy", Busy::default(), &[listener]);
+    accept(&mut rig, 1, listener);
+    rig.receive(1, &frames("busy", 6)).unwrap();
+    for second in 0..6 {
+        rig.now = Instant::from_millis(second * 1_000);
+        call(&mut rig);
+        assert_eq!(rig.payloads(), [[second as u8]]);
+        // The first is done with, two wait in the inbox, one at the connection.
+        assert_eq!(rig.node.reads(ConnectionId(1)), second >= 3);
+    }
+    assert_eq!(rig.drops(), [""; 0]);
 }
 
 /// Sets its timer for now again and again, and counts how often it is called.

@@ -167,8 +167,11 @@ fn an_echo_over_three_hops_of_one_node_comes_back() {
     //= spec/src/nodes.md#nod-17
     //= type=test
     //# An echoer MUST send the payload unchanged along the return route of the message, with its own address as the new return route.
-    rig.send("h1 => h2 => h3 => echo", "app", b"hello").unwrap();
+    let mut request = message("h1 => h2 => h3 => echo", "app", b"hello");
+    request.set_tracing(Some("{\"traceparent\":\"00-1\"}"));
+    rig.with(|node, env| node.send(env, request)).unwrap();
     let [Delivery { message, .. }] = &rig.delivered()[..] else { panic!() };
+    assert_eq!(message.tracing(), None, "the answer is another message");
     // The answer came back through the hops, which are on its return route again.
     assert_eq!(message.payload(), b"hello");
     assert_eq!(String::from_utf8_lossy(message.onward().first().unwrap().value), "app");

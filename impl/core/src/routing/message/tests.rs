@@ -200,3 +200,15 @@ proptest! {
         unfold_any(&bytes, 0);
     }
 }
+
+#[test]
+fn hops_are_counted_however_many() {
+    let mut message = Message::new(Route::new().as_ref(), Route::new().as_ref(), b"payload");
+    for hop in 1..=300 {
+        message.push_return(AddressRef::local(b"hop"));
+        message.push_onward(AddressRef::local(b"on"));
+        assert_eq!((message.return_route().len(), message.onward().len()), (hop, hop));
+        assert_eq!((message.return_route().iter().count(), message.onward().iter().count()), (hop, hop));
+    }
+    assert_eq!(message.payload(), b"payload");
+}
