@@ -1,6 +1,7 @@
 //! Recordings: the one in the crate holds, and a corrupted one is noticed.
 
 use razor_vectors::captures::{self, Recording};
+use serde_json::Value;
 
 const RECORDING: &str = include_str!("../production/production-captures.json");
 
@@ -39,6 +40,28 @@ fn every_recorded_channel_is_replayed_in_both_roles() {
     assert_eq!(row("by our node").checked, 2 * (2 + 1) + 2 * (6 + 1) + (6 + 1) + (8 + 1));
     assert_eq!(row("by our node").outside_count(), 2);
     assert_eq!(row("vault operations").checked, 3 * 2 * 16);
+}
+
+#[test]
+fn a_recording_that_begins_late_ends_early_or_misses_a_message_is_incomplete_and_not_wrong() {
+    let whole: Value = serde_json::from_str(RECORDING).expect("JSON");
+    let sessions = whole["sessions"].as_object().expect("sessions");
+    let mut incomplete = 0;
+    for (name, session) in sessions {
+        let frames = session["frames"].as_array().expect("frames");
+        for at in (0..frames.len()).filter(|at| frames[*at].get("frame_hex").is_some()) {
+            let without = [&frames[..at], &frames[at + 1..]].concat();
+            for (what, kept) in
+                [("without", without), ("until", frames[..at].to_vec()), ("from", frames[at..].to_vec())]
+            {
+                let mut some = whole.clone();
+                some["sessions"][name]["frames"] = kept.into();
+                assert_eq!(failures(&some.to_string()), Vec::<String>::new(), "{name} {what} frame {at}");
+                incomplete += 1;
+            }
+        }
+    }
+    assert!(incomplete > 50);
 }
 
 /// A recording in which one hex digit of a field is another.

@@ -32,7 +32,7 @@ impl Tap {
     }
 
     /// Whom it is from, in the beginning.
-    fn from(&self) -> Option<Address> {
+    pub(super) fn from(&self) -> Option<Address> {
         last(self.message.return_route())
     }
 }
@@ -89,7 +89,7 @@ pub(super) struct Found<'t> {
 }
 
 /// The shortest message 2.
-const MESSAGE_2: usize = 96;
+pub(super) const MESSAGE_2: usize = 96;
 
 impl<'t> Conversation<'t> {
     pub(super) fn get(&self, part: Part) -> Option<&'t Tap> {

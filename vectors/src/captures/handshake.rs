@@ -7,7 +7,7 @@ use razor::noise::responder::NeedsStaticDh;
 use razor::vault::suite::Suite;
 use razor::vault::{KeyHandle, PublicKey};
 
-use super::conversation::{Conversation, Part, Tap};
+use super::conversation::{Conversation, Item, Part, Tap};
 use super::party::Means;
 use super::secrets::Secrets;
 use crate::report::equal;
@@ -89,7 +89,9 @@ pub(super) fn run<S: Suite>(secrets: &Secrets, c: &Conversation<'_>) -> Result<O
 
 /// No known party has answered: either nobody has, or somebody whose answer is authentic.
 fn unanswered<S: Suite>(c: &Conversation<'_>, waiting: &AwaitsMessage2<S>) -> Result<Outcome, String> {
-    match c.items.iter().find(|item| item.part == Part::Data) {
+    // Data begin with a small nonce, an answer with a random key.
+    let answers = |item: &&Item<'_>| item.part == Part::Data && !item.tap.payload().starts_with(&[0; 4]);
+    match c.items.iter().find(answers) {
         None => Ok(Outcome::Part(MISSING)),
         Some(answer) if waiting.read_message_2(answer.tap.payload()).is_ok() => Ok(Outcome::Part(STRANGER)),
         Some(answer) => Err(format!("{} answers it and is no message 2", answer.tap.case)),
