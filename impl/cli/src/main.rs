@@ -28,6 +28,19 @@ enum Command {
     Sim(sim::Sim),
 }
 
+/// `print!`, but for whoever stops reading.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::os::print(format_args!($($text)*)) };
+}
+
+/// `println!`, but for whoever stops reading.
+macro_rules! outln {
+    () => { $crate::os::print(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::os::print(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+pub(crate) use {out, outln};
+
 fn main() -> ExitCode {
     let result = match Razor::parse().command {
         Command::Verify(command) => command.run(),

@@ -1,6 +1,8 @@
 //! What the operating system gives: randomness, the time, and a folder for data.
 
 use std::env;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,6 +25,17 @@ impl Entropy for OsEntropy {
 /// The time by the system's clock.
 pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// Prints to standard output. When whoever reads it has left, nobody waits for the rest: the command ends.
+pub(crate) fn print(text: fmt::Arguments<'_>) {
+    if let Err(error) = io::stdout().lock().write_fmt(text) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            eprintln!("razor: the output cannot be written: {error}");
+            std::process::exit(1);
+        }
+        std::process::exit(0);
+    }
 }
 
 /// The folder where `razor` keeps its data unless told otherwise.

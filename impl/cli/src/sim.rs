@@ -41,11 +41,11 @@ impl Sim {
         if self.worlds == 1 {
             let report = run(self.seed);
             if report.passed() {
-                print!("{}", report.plan);
-                self.events.iter().for_each(|_| report.tail.iter().for_each(|line| println!("{line}")));
-                report.situations.iter().for_each(|situation| println!("reached       {situation}"));
+                crate::out!("{}", report.plan);
+                self.events.iter().for_each(|_| report.tail.iter().for_each(|line| crate::outln!("{line}")));
+                report.situations.iter().for_each(|situation| crate::outln!("reached       {situation}"));
             }
-            println!("{report}");
+            crate::outln!("{report}");
             return Ok(code(report.passed()));
         }
         let bar = ProgressBar::new(self.worlds);
@@ -55,12 +55,12 @@ impl Sim {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let campaign = Campaign::run(self.seed..end, threads, run, |_| bar.inc(1));
         bar.finish_and_clear();
-        campaign.failures.iter().for_each(|report| println!("{report}\n"));
+        campaign.failures.iter().for_each(|report| crate::outln!("{report}\n"));
         for situation in Situation::ALL {
             let word = if campaign.situations.contains(situation) { "reached" } else { "never" };
-            println!("{word:<13} {situation}");
+            crate::outln!("{word:<13} {situation}");
         }
-        println!("{campaign}");
+        crate::outln!("{campaign}");
         Ok(code(campaign.failures.is_empty()))
     }
 }

@@ -190,3 +190,24 @@ fn secrets_are_kept_in_files_that_only_their_owner_can_read() {
     assert_eq!(mode(dir.join("identities/default.json")), 0o600);
     assert_eq!(std::fs::read_dir(dir.join("identities")).expect("a folder").count(), 1, "no drafts are left");
 }
+
+#[test]
+fn a_reader_that_leaves_early_ends_the_command_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
+        .args(["sim", "--preset", "calm", "--events", "100000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(stderr(&output), "");
+    assert!(output.status.success());
+}
+
+#[test]
+fn the_last_seed_has_worlds_after_it() {
+    let last = u64::MAX.to_string();
+    let output = razor(&["verify", "--only", "simulation", "--quick", "--seeds", "2", "--seed", &last]);
+    assert!(stdout(&output).contains("everything that was checked holds: 8 checked"), "{}", stdout(&output));
+}

@@ -69,9 +69,9 @@ impl Decode {
         let answer = explain(self.kind, &bytes, &keys);
         if self.json {
             let text = serde_json::to_string_pretty(&answer).map_err(|e| Failure::failed(e.to_string()))?;
-            println!("{text}");
+            crate::outln!("{text}");
         } else {
-            print!("{}", answer.render(bytes.len()));
+            crate::out!("{}", answer.render(bytes.len()));
         }
         Ok(ExitCode::SUCCESS)
     }

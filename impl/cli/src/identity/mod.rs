@@ -112,7 +112,7 @@ impl Create {
         let path = store.save(&self.name, &kept, replace)?;
         show::print(&kept.identity, self.json)?;
         if !self.json {
-            println!("kept in {}", path.display());
+            crate::outln!("kept in {}", path.display());
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -36,7 +36,7 @@ impl Show {
     pub(super) fn run(self) -> Result {
         let kept = super::store(self.dir.as_deref())?.load(&self.name)?;
         match self.export {
-            Some(Export::Hex) => println!("{}", hex::encode(kept.identity.export())),
+            Some(Export::Hex) => crate::outln!("{}", hex::encode(kept.identity.export())),
             None => print(&kept.identity, self.json)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -90,7 +90,7 @@ impl Change {
 /// Prints JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result {
     let text = serde_json::to_string_pretty(value).map_err(|e| Failure::failed(e.to_string()))?;
-    println!("{text}");
+    crate::outln!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,17 +100,18 @@ pub(super) fn print(identity: &Identity, json: bool) -> Result<()> {
     if json {
         return print_json(&shown).map(drop);
     }
-    println!("identifier  {}", shown.identifier);
-    println!("history     {} bytes, {} change(s)", identity.export().len(), shown.changes.len());
+    crate::outln!("identifier  {}", shown.identifier);
+    crate::outln!("history     {} bytes, {} change(s)", identity.export().len(), shown.changes.len());
     for (i, change) in shown.changes.iter().enumerate() {
-        println!("change {}    {}", i + 1, change.hash);
-        println!("  key       {} {}", change.key, change.public_key);
-        println!(
+        crate::outln!("change {}    {}", i + 1, change.hash);
+        crate::outln!("  key       {} {}", change.key, change.public_key);
+        crate::outln!(
             "  attests   from {} until {} (seconds since 1970)",
-            change.attestations_valid_from, change.attestations_valid_until
+            change.attestations_valid_from,
+            change.attestations_valid_until
         );
         if change.revoke_all_purpose_keys {
-            println!("  revokes   all purpose keys attested before");
+            crate::outln!("  revokes   all purpose keys attested before");
         }
     }
     Ok(())

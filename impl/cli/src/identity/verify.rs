@@ -44,12 +44,12 @@ impl Verify {
         }
         super::show::print(&identity, false)?;
         if let Some(attests) = attests {
-            println!("attests     {attests}");
+            crate::outln!("attests     {attests}");
         }
         match comparison {
-            Some(Compared::Equal) => println!("compared    it is equal to the known history"),
-            Some(Compared::Newer) => println!("compared    it is newer than the known history: keep it instead"),
-            None => println!("valid       every signature and every rule holds"),
+            Some(Compared::Equal) => crate::outln!("compared    it is equal to the known history"),
+            Some(Compared::Newer) => crate::outln!("compared    it is newer than the known history: keep it instead"),
+            None => crate::outln!("valid       every signature and every rule holds"),
         }
         Ok(ExitCode::SUCCESS)
     }

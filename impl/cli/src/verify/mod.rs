@@ -64,9 +64,9 @@ impl Verify {
         let (rows, selectors) = check(tasks, &options).into_iter().unzip();
         let outcome = Outcome { rows, selectors, took: start.elapsed() };
         if self.json {
-            println!("{}", render::json(&outcome)?);
+            crate::outln!("{}", render::json(&outcome)?);
         } else {
-            print!("{}", render::table(&outcome, &self.repeat()));
+            crate::out!("{}", render::table(&outcome, &self.repeat()));
         }
         Ok(if outcome.rows.iter().all(Row::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

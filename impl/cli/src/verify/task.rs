@@ -89,7 +89,7 @@ fn run_worlds(first: u64, worlds: u64, progress: &mut dyn FnMut(Progress)) -> Ve
     let total = worlds as usize * Preset::ALL.len();
     for preset in Preset::ALL {
         let mut failed = Vec::new();
-        for seed in first..first.saturating_add(worlds) {
+        for seed in (0..worlds).map(|n| first.wrapping_add(n)) {
             let report = razor_sim::world(seed, preset).run();
             if let Some(violation) = report.violations.first() {
                 let sentence = format!("{violation}; see `{}`", report.command());

@@ -42,14 +42,18 @@ impl Identity {
             return Err(Error::limit("IDN-9", "a change history has too many bytes"));
         }
         let mut reader = Reader::new(bytes);
-        let identity = Self::read(&mut reader, expected, limits)?;
+        let identity = Self::decode(&mut reader, limits)?;
         reader.finish()?;
-        Ok(identity)
+        identity.verified(expected)
     }
 
     /// Reads and verifies the history that stands next in `reader`, in three passes, the cheap ones
     /// first: the encoding, the chain, the signatures.
     pub(super) fn read(reader: &mut Reader<'_>, expected: Option<&Identifier>, limits: &HistoryLimits) -> Result<Self> {
+        Self::decode(reader, limits)?.verified(expected)
+    }
+
+    fn decode(reader: &mut Reader<'_>, limits: &HistoryLimits) -> Result<Self> {
         let start = reader.position();
         let count = reader.array()?;
         //= spec/src/identities.md#idn-10
@@ -69,12 +73,16 @@ impl Identity {
         if bytes.len() > limits.bytes {
             return Err(Error::limit("IDN-9", "a change history has too many bytes"));
         }
+        Ok(Self { bytes, first, later }.rebased(start))
+    }
+
+    fn verified(self, expected: Option<&Identifier>) -> Result<Self> {
         //= spec/src/identities.md#idn-20
         //# A verifier MUST NOT refuse a history because of the time at which it is verified.
         // There is no clock among the arguments.
-        check_chain(&first, &later, expected)?;
-        check_signatures(&first, &later)?;
-        Ok(Self { bytes, first, later }.rebased(start))
+        check_chain(&self.first, &self.later, expected)?;
+        check_signatures(&self.first, &self.later)?;
+        Ok(self)
     }
 
     /// Makes the changes' spans relative to the history instead of to what it was read from.

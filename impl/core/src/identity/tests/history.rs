@@ -395,6 +395,11 @@ fn what_is_not_canonical_is_refused() {
     let (_, identity) = ed();
     let bytes = identity.export();
     refused(import(&[bytes, &[0]].concat()), Blame::Malformed, "COD-5");
+    // What is cheap to see is seen before a signature is looked at.
+    let mut forged = [bytes, &[0]].concat();
+    forged[bytes.len() - 1] ^= 1;
+    refused(import(&forged), Blame::Malformed, "COD-5");
+    refused(import(&forged[..bytes.len()]), Blame::Misbehaved, "IDN-16");
     refused(import(&bytes[..bytes.len() - 1]), Blame::Malformed, "COD-4");
     refused(import(&[&[0x98, 1], &bytes[1..]].concat()), Blame::Malformed, "COD-2");
     refused(import(&[&[0x9f], &bytes[1..], &[0xff]].concat()), Blame::Malformed, "COD-1");
