@@ -45,6 +45,13 @@ fn decode_names_the_requirement_that_is_not_met_and_where() {
 }
 
 #[test]
+fn decode_refuses_a_close_with_a_field_as_the_core_does() {
+    let decoded = |hex: &str| stdout(&razor(&["decode", "--as", "channel-plaintext", hex]));
+    assert!(!decoded("8282028040").contains("CHN-40"));
+    assert!(decoded("828202814040").contains("CHN-40"));
+}
+
+#[test]
 fn wrong_use_is_a_sentence_and_exit_code_2() {
     for (arguments, sentence) in [
         (&["decode", "xyz"][..], "the argument is not hexadecimal; give bytes as hex digits"),
@@ -210,4 +217,26 @@ fn the_last_seed_has_worlds_after_it() {
     let last = u64::MAX.to_string();
     let output = razor(&["verify", "--only", "simulation", "--quick", "--seeds", "2", "--seed", &last]);
     assert!(stdout(&output).contains("everything that was checked holds: 8 checked"), "{}", stdout(&output));
+}
+
+#[test]
+fn rotations_at_the_same_time_come_one_after_the_other() {
+    let dir = folder("rotations");
+    let dir = dir.to_str().expect("a path of text");
+    assert!(razor(&["identity", "create", "--dir", dir]).status.success());
+    let rotate = || {
+        Command::new(env!("CARGO_BIN_EXE_razor"))
+            .args(["identity", "rotate", "--dir", dir])
+            .stdout(Stdio::null())
+            .spawn()
+    };
+    let children: Vec<_> = (0..8).map(|_| rotate().expect("it runs")).collect();
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    let shown = stdout(&razor(&["identity", "show", "--dir", dir]));
+    assert!(shown.contains('9'), "the first change and eight more: {shown}");
+    let export = razor(&["identity", "show", "--dir", dir, "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&export)).expect("JSON");
+    assert_eq!(value["changes"].as_array().expect("changes").len(), 9);
 }

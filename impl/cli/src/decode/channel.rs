@@ -90,19 +90,19 @@ fn open(key: &[u8], number: u64, sealed: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn plaintext(bytes: &[u8], base: usize) -> Item {
     Scribe::explain("channel plaintext", CHANNELS, bytes, base, |s| {
         s.structure("padded message", None, &[2], |s, _| {
-            s.choice("message", |s, index, _| match index {
-                0 => {
+            s.choice("message", |s, index, fields| match (index, fields) {
+                (0, 1) => {
                     s.note_value("0 (Payload)");
                     routing::routed(s)
                 }
-                1 => {
+                (1, 1) => {
                     s.note_value("1 (RefreshCredentials)");
                     s.structure("refresh", None, &[2], |s, _| {
                         identity::history_of(s)?;
                         s.array("credentials", None, |s, count| (0..count).try_for_each(|_| identity::credential_of(s)))
                     })
                 }
-                2 => {
+                (2, 0) => {
                     s.note_value("2 (Close)");
                     Ok(())
                 }

@@ -80,6 +80,7 @@ impl Create {
 
     fn rotate(self) -> Result {
         let store = store(self.dir.as_deref())?;
+        let _alone = store.lock()?;
         let old = store.load(&self.name)?;
         let mut vault = SoftwareVault::new();
         vault.import_signing_key(old.kind, &old.secret).map_err(internal)?;

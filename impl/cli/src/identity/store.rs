@@ -11,7 +11,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use razor::identity::Identity;
-use razor::vault::SigningKind;
+use razor::vault::{SigningKind, SoftwareVault};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -64,6 +64,17 @@ impl Store {
         Ok(self.dir.join(format!("{name}.json")))
     }
 
+    /// Keeps other commands from changing identities as long as what it gives is held: who reads, changes and writes
+    /// would undo what another wrote between.
+    pub(crate) fn lock(&self) -> Result<fs::File> {
+        let path = self.dir.join(".lock");
+        private_folder(&self.dir).map_err(|e| Failure::file("make the folder", &self.dir, &e))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let locked = options.open(&path).and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|e| Failure::file("lock", &path, &e))
+    }
+
     /// Reads an identity and verifies it.
     pub(crate) fn load(&self, name: &str) -> Result<Kept> {
         let path = self.path(name)?;
@@ -95,6 +106,10 @@ impl Store {
         let history = hex::decode(&file.change_history).map_err(|_| "its change history is not hex")?;
         let expected = file.identifier.parse().map_err(|e: razor::Error| e.to_string())?;
         let identity = Identity::import(&history, Some(&expected)).map_err(|e| e.to_string())?;
+        let key = SoftwareVault::new().import_signing_key(kind, &secret).map_err(|e| e.to_string())?;
+        if key != *identity.latest().key() {
+            return Err("its secret is not that of its latest key".into());
+        }
         Ok(Kept { identity, kind, secret })
     }
 
