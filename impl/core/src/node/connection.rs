@@ -348,6 +348,10 @@ impl Node {
                     return true;
                 }
                 let full = self.what_is_full(&message);
+                // It may have been closed itself to make room.
+                if self.connections.get(id).is_none() {
+                    return false;
+                }
                 let place = match waited {
                     Some((_, place)) if place.0 == full => place,
                     _ => self.connections.new_place(full),

@@ -362,3 +362,21 @@ fn strangers_who_ask_for_much_and_read_nothing_are_closed_when_the_node_is_full_
     assert_eq!(rig.payloads().len(), 3);
     assert_eq!(closed(&rig).len(), 1);
 }
+
+#[test]
+fn a_connection_that_is_closed_to_make_room_for_its_own_message_leaves_nothing_behind() {
+    let cost = |len: usize| table::cost(&message("app", "", &vec![0; len]));
+    let config = Config { queue_bytes: cost(50_000) + cost(1_000), transmit: 1, hand_over: 1, ..Config::default() };
+    let (mut rig, listener) = rig(config);
+    rig.start("echo", Echoer, &[listener]);
+    rig.inbox("app", &[listener]);
+    rig.send("app", "", b"handed over").unwrap();
+    rig.send("app", "", &[0; 50_000]).unwrap();
+    accept(&mut rig, 1, listener);
+    // Its answer waits, because the opening byte is not read.
+    rig.receive(1, &frames("echo", 1)).unwrap();
+    assert_eq!(closed(&rig), []);
+    rig.receive(1, &frame("app", "x", &[0; 2_000])).unwrap();
+    assert_eq!(closed(&rig), [(1, "NOD-31")]);
+    assert_eq!(rig.node.deadline(), None);
+}
