@@ -27,14 +27,13 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
-/// Prints to standard output. When whoever reads it has left, nobody waits for the rest: the command ends.
+/// Prints to standard output. When whoever reads it has left, the rest is not printed; the exit code stays what it is.
 pub(crate) fn print(text: fmt::Arguments<'_>) {
-    if let Err(error) = io::stdout().lock().write_fmt(text) {
-        if error.kind() != io::ErrorKind::BrokenPipe {
-            eprintln!("razor: the output cannot be written: {error}");
-            std::process::exit(1);
-        }
-        std::process::exit(0);
+    if let Err(error) = io::stdout().lock().write_fmt(text)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("razor: the output cannot be written: {error}");
+        std::process::exit(1);
     }
 }
 
