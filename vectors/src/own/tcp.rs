@@ -7,7 +7,7 @@ use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::machine::Machine;
 use razor::routing::{Address, Limits, Message, Route};
 use razor::transport::{self, Tcp};
-use razor::wire::cbor::Encoder;
+use razor::wire::cbor::{Encoder, SKIP_DEPTH};
 
 use super::forge::cbor;
 use super::{Kind, Meant, Outcome, bad, check, generate, good};
@@ -161,6 +161,15 @@ fn body(hops: usize, items: u64) -> Vec<u8> {
     })
 }
 
+/// A transport message with one unknown item of this depth.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut body = body(1, 5);
+    body.pop();
+    body.extend(vec![0x81; depth - 1]);
+    body.push(7);
+    body
+}
+
 fn connections() -> Vec<Meant<Received>> {
     const FLOOR: u32 = transport::Config::FLOOR.frame;
     let after = |opening: &[u8], frames: &[Vec<u8>]| Received {
@@ -189,6 +198,8 @@ fn connections() -> Vec<Meant<Received>> {
         good("one hop more is dropped, then another frame", of(&[framed(&body(most + 1, 3)), plain()])),
         good("four unknown items", of(&[framed(&body(1, 8))])),
         bad("five unknown items", "EXT-1", of(&[framed(&body(1, 9)), plain()])),
+        good("an unknown item, nested as deep as may be", of(&[framed(&nested(SKIP_DEPTH)), plain()])),
+        bad("an unknown item, nested one deeper", "COD-8", of(&[framed(&nested(SKIP_DEPTH + 1)), plain()])),
         bad("an array of two items", "COD-3", of(&[raw("828080")])),
         bad("a frame that ends inside its message", "COD-4", of(&[raw("838182004161")])),
         bad("a byte after the message", "COD-5", of(&[raw("8381820041618040ff")])),

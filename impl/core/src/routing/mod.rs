@@ -12,6 +12,8 @@ pub(crate) use message::model;
 pub use message::{HEADROOM, Message, TAILROOM, Tail};
 pub use route::{Addresses, Route, RouteRef};
 
+use crate::error::Error;
+
 //= spec/src/limits.md#lim-1
 //# The default of a limit MUST lie between its floor and its ceiling.
 /// Bounds on routes and addresses (spec: "Limits").
@@ -32,6 +34,11 @@ impl Limits {
     pub const CEILING: Self = Self { hops: 255, address: 255, route: 16_384 };
     /// What a node is configured with unless told otherwise.
     pub const DEFAULT: Self = Self { hops: 64, address: 255, route: 4096 };
+
+    /// Whether `error` says that a route is beyond one of these limits: the bytes around it may be sound.
+    pub(crate) fn are_exceeded(error: &Error) -> bool {
+        matches!(error.requirement(), "RTE-2" | "RTE-3" | "RTE-4")
+    }
 }
 
 impl Default for Limits {

@@ -86,7 +86,7 @@ pub struct Session {
     state: State,
     /// The number of the newest attempt.
     attempt: u64,
-    /// How many attempts in a row led to no answered ping.
+    /// How many attempts failed and channels died since a ping was answered.
     failures: u32,
     outputs: VecDeque<Output>,
     now: Instant,
@@ -171,7 +171,7 @@ impl Session {
 
     fn pause(&mut self, env: &mut Env<'_>) {
         //= spec/src/sessions.md#ses-6
-        //# After a failed attempt a session MUST pause for a random time between half and all of the base pause doubled for each failure before, up to a greatest pause.
+        //# After a failed attempt a session MUST pause for a random time between half and all of the base pause, doubled for each earlier failed attempt and each dead channel since the last answered ping, up to a greatest pause.
         let doubled = self.config.backoff_base.saturating_mul(2u32.saturating_pow(self.failures.min(16)));
         let half = doubled.min(self.config.backoff_max).checked_div(2).unwrap_or_default();
         let fraction = u32::from_le_bytes(env.entropy.array(Purpose::Backoff));

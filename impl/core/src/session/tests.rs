@@ -152,7 +152,7 @@ fn forged_repeated_and_late_pongs_change_nothing() {
 
 //= spec/src/sessions.md#ses-6
 //= type=test
-//# After a failed attempt a session MUST pause for a random time between half and all of the base pause doubled for each failure before, up to a greatest pause.
+//# After a failed attempt a session MUST pause for a random time between half and all of the base pause, doubled for each earlier failed attempt and each dead channel since the last answered ping, up to a greatest pause.
 #[test]
 fn pauses_grow_to_a_bound_and_an_answered_ping_resets_them() {
     let mut bed = Bed::new();
@@ -189,7 +189,7 @@ fn pauses_grow_to_a_bound_and_an_answered_ping_resets_them() {
 
 //= spec/src/sessions.md#ses-6
 //= type=test
-//# After a failed attempt a session MUST pause for a random time between half and all of the base pause doubled for each failure before, up to a greatest pause.
+//# After a failed attempt a session MUST pause for a random time between half and all of the base pause, doubled for each earlier failed attempt and each dead channel since the last answered ping, up to a greatest pause.
 #[test]
 fn sessions_that_fail_together_do_not_come_back_together() {
     let pause = |seed| {

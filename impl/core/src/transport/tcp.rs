@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::env::{Env, Instant};
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, Result};
 use crate::machine::{Deadline, Machine, Refused, Snapshot, Transition};
 use crate::routing::{HEADROOM, Limits, Message, TAILROOM, Tail};
 use crate::wire::cbor::Reader;
@@ -19,7 +19,7 @@ pub const VERSION: u8 = 1;
 
 const LENGTH: usize = 4;
 
-const TOO_LARGE: Error = Error::limit("TCP-4", "a frame is larger than the limit");
+const TOO_LARGE: Error = Error::limit("TCP-4", "a frame is larger than the configured limit");
 const CLOSED: Error = Error::misuse("TCP-13", "the connection is closed");
 
 /// What a connection is configured with. Spec: "Limits".
@@ -224,7 +224,7 @@ impl Tcp {
         let items = if message.tracing().is_some() { 0x84 } else { 0x83 };
         message.fold(&[0, 0, 0, 0, items], Tail::Tracing);
         //= spec/src/tcp.md#tcp-9
-        //# A node MUST NOT send a transport message that is larger than the limit of frames.
+        //# A node MUST NOT send a transport message that is larger than their ceiling.
         let length = u32::try_from(message.payload().len().saturating_sub(LENGTH))
             .ok()
             .filter(|length| *length <= Config::CEILING.frame);
@@ -286,7 +286,7 @@ impl Tcp {
         }
         let announced = u32::from_be_bytes(self.partial.length);
         //= spec/src/tcp.md#tcp-4
-        //# A node MUST close a connection on which a frame announces more bytes than the limit of frames.
+        //# A node MUST close a connection on which a frame announces more bytes than the configured limit of transport messages.
         if announced > self.config.frame {
             return Err(TOO_LARGE);
         }
@@ -342,8 +342,8 @@ impl Tcp {
             }
             Ok(()) => Ok(Some(Output::Deliver(message))),
             //= spec/src/tcp.md#tcp-8
-            //# A node MUST drop a frame that exceeds a limit of routes and keep the connection.
-            Err(error) if error.blame() == Blame::Limit => Ok(Some(Output::Dropped(error))),
+            //# A node MUST drop a frame with a route beyond a limit of RTE-2, RTE-3 or RTE-4, and keep the connection.
+            Err(error) if Limits::are_exceeded(&error) => Ok(Some(Output::Dropped(error))),
             //= spec/src/tcp.md#tcp-7
             //# A node MUST close a connection on which a frame cannot be decoded.
             Err(error) => Err(error),

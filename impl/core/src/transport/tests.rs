@@ -125,7 +125,7 @@ fn an_announced_length_beyond_the_limit_closes_and_one_at_the_limit_does_not() {
     let limit = Config::CEILING.frame;
     //= spec/src/tcp.md#tcp-4
     //= type=test
-    //# A node MUST close a connection on which a frame announces more bytes than the limit of frames.
+    //# A node MUST close a connection on which a frame announces more bytes than the configured limit of transport messages.
     let error = closed_by(&give(&mut open(), &(limit + 1).to_be_bytes()));
     assert_eq!((error.blame(), error.requirement()), (Blame::Limit, "TCP-4"));
     assert_eq!(give(&mut open(), &limit.to_be_bytes()), []);
@@ -189,7 +189,7 @@ fn a_route_of_millions_of_hops_costs_an_error_and_nothing_else() {
     let mut tcp = open();
     //= spec/src/tcp.md#tcp-8
     //= type=test
-    //# A node MUST drop a frame that exceeds a limit of routes and keep the connection.
+    //# A node MUST drop a frame with a route beyond a limit of RTE-2, RTE-3 or RTE-4, and keep the connection.
     let outputs = give(&mut tcp, &bytes);
     assert!(matches!(outputs[..], [Output::Dropped(error)] if error.requirement() == "RTE-3"), "{outputs:?}");
     assert!(matches!(give(&mut tcp, &hex(FRAME))[..], [Output::Deliver(_)]));
@@ -212,9 +212,44 @@ fn up_to_four_unknown_items_are_skipped_and_a_fifth_is_not() {
             expected.set_tracing(Some("{}"));
             assert_eq!(outputs, [Output::Deliver(expected)]);
         } else {
-            assert!(!matches!(outputs[..], [Output::Deliver(_)]), "{outputs:?}");
+            assert_eq!(closed_by(&outputs).requirement(), "EXT-1");
         }
     }
+}
+
+//= spec/src/tcp.md#tcp-7
+//= type=test
+//# A node MUST close a connection on which a frame cannot be decoded.
+//= spec/src/tcp.md#tcp-8
+//= type=test
+//# A node MUST drop a frame with a route beyond a limit of RTE-2, RTE-3 or RTE-4, and keep the connection.
+#[test]
+fn only_a_limit_of_routes_is_forgiven() {
+    let limits = crate::routing::Limits { hops: 2, address: 4, route: 12 };
+    let address = |len: usize| [&[0x82, 0x00, 0x40 + len as u8][..], &vec![b'a'; len]].concat();
+    let route = |addresses: &[Vec<u8>]| [&[0x80 + addresses.len() as u8][..], &addresses.concat()].concat();
+    let (short, long) = (route(&[address(1)]), route(&[address(5)]));
+    let many = route(&[address(1), address(1), address(1)]);
+    let wide = route(&[address(4), address(4)]);
+    // Around the one route or the other, with an unknown item that nests so deep.
+    let frame = |onward: &[u8], back: &[u8], depth: usize| {
+        let message = [&[0x85], onward, back, &[0x40, 0x60], &vec![0x81; depth - 1], &[0x07][..]].concat();
+        [&(message.len() as u32).to_be_bytes()[..], &message].concat()
+    };
+    for (beyond, requirement) in [(long, "RTE-2"), (many, "RTE-3"), (wide, "RTE-4")] {
+        for bytes in [frame(&beyond, &short, 1), frame(&short, &beyond, 1)] {
+            let mut tcp = open_with(Config { limits, ..Config::default() });
+            let outputs = give(&mut tcp, &bytes);
+            assert!(matches!(outputs[..], [Output::Dropped(error)] if error.requirement() == requirement));
+            assert!(matches!(give(&mut tcp, &frame(&short, &short, 1))[..], [Output::Deliver(_)]));
+        }
+    }
+    for depth in 1..=8 {
+        assert!(matches!(give(&mut open(), &frame(&short, &short, depth))[..], [Output::Deliver(_)]), "{depth}");
+    }
+    let mut tcp = open();
+    assert_eq!(closed_by(&give(&mut tcp, &frame(&short, &short, 9))).requirement(), "COD-8");
+    assert!(tcp.is_closed());
 }
 
 #[test]
@@ -229,7 +264,7 @@ fn a_message_of_the_largest_size_is_sent_and_one_byte_more_is_not() {
     assert_eq!(frame.payload().len(), Config::CEILING.frame as usize + 4);
     //= spec/src/tcp.md#tcp-9
     //= type=test
-    //# A node MUST NOT send a transport message that is larger than the limit of frames.
+    //# A node MUST NOT send a transport message that is larger than their ceiling.
     let refused = with(0, |env| tcp.handle(env, Input::Send(of(largest + 1)))).unwrap_err();
     assert_eq!(refused.into_error("").requirement(), "TCP-9");
     assert_eq!(drain(&mut tcp), []);
