@@ -201,7 +201,7 @@ impl Node {
             worker: Box::new(ConnectionWorker(id)),
         })?;
         if let Some((resident, spare)) = self.table.get_with_spare(worker) {
-            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.transmit });
+            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.transmit, owners: false });
         }
         self.connections.highest = Some(id);
         if let Some(alias) = how.alias.clone() {
@@ -271,7 +271,7 @@ impl Node {
     }
 
     pub(super) fn close(&mut self, id: ConnectionId, error: Error) {
-        self.count(error);
+        self.failures.count(error);
         self.outputs.push_back(Output::Close { connection: id, error });
         self.disconnect(id);
     }

@@ -282,9 +282,10 @@ impl Node {
                 self.outputs.push_back(Output::Request { id: request, deadline, request: question });
             }
             Op::Event(Event::Dropped { to, error }) => self.report_to(to, error),
-            Op::Event(Event::ChannelFailed { encryptor, error }) if self.is_strangers(id) => {
-                self.count(error);
-                self.tell(Event::ChannelFailed { encryptor, error });
+            Op::Event(Event::ChannelFailed { encryptor, error }) => {
+                self.failures.count(error);
+                let event = Event::ChannelFailed { encryptor, error };
+                if self.is_strangers(id) { self.tell(event) } else { self.outputs.push_back(Output::Event(event)) }
             }
             Op::Event(event) => self.outputs.push_back(Output::Event(event)),
             Op::Transmit { connection, message } => {

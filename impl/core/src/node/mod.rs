@@ -6,6 +6,7 @@ mod builtin;
 mod connection;
 mod delivery;
 mod event;
+mod failures;
 mod requests;
 mod table;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::routing::{Address, Message};
 use crate::transport;
 
 use self::connection::Connections;
+use self::failures::Failures;
 use self::requests::Requests;
 use self::table::{Credit, Load, Table};
 
@@ -172,6 +174,16 @@ pub enum Input {
     },
     /// The owner sends a message to its first onward address.
     Send(Message),
+    /// The owner sends a message from one of its inboxes, whose outgoing access control applies.
+    SendFrom {
+        /// The inbox.
+        inbox: Address,
+        /// The message.
+        message: Message,
+        /// [`Provenance::LOCAL`] for a message of the owner's own; for a received one that it sends on, what that
+        /// one came with.
+        provenance: Provenance,
+    },
 }
 
 /// What a node gives.
@@ -224,6 +236,8 @@ pub struct Counters {
     pub relayouts: u64,
 }
 
+const NO_INBOX: Error = Error::misuse("NOD-32", "the owner has no inbox with this address");
+
 /// Who sends a message.
 #[derive(Debug, Clone, Copy)]
 enum Source {
@@ -258,6 +272,7 @@ pub struct Node {
     /// What the current call may still do.
     budget: Budget,
     counters: Counters,
+    failures: Failures,
     relayouts: u64,
 }
 
@@ -292,6 +307,7 @@ impl Node {
             now: Instant::ZERO,
             budget: Budget::default(),
             counters: Counters::default(),
+            failures: Failures::default(),
             relayouts: 0,
         }
     }
@@ -355,9 +371,18 @@ impl Node {
         self.at(env);
         let id = self.table.insert(Spec { mailboxes: vec![mailbox], flow, worker: Box::new(builtin::Inbox) })?;
         if let Some((resident, spare)) = self.table.get_with_spare(id) {
-            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.hand_over });
+            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.hand_over, owners: true });
         }
         Ok(())
+    }
+
+    /// The inbox of the owner that has this address.
+    fn inbox(&self, address: &Address) -> Result<(WorkerId, Port)> {
+        //= spec/src/nodes.md#nod-32
+        //# A node MUST refuse to send for its owner from an address that is none of the owner's inboxes.
+        let credit = |id| self.table.get(id)?.extras.as_ref()?.credit;
+        let found = self.table.find(address.as_ref());
+        found.filter(|(id, _)| credit(*id).is_some_and(|credit| credit.owners)).ok_or(NO_INBOX)
     }
 
     /// Tells the worker that has this address what to do.
@@ -412,7 +437,14 @@ impl Node {
 
     /// How often things happened.
     pub fn counters(&self) -> Counters {
-        Counters { relayouts: self.relayouts, ..self.counters }
+        Counters { failures: self.failures.by_blame(), relayouts: self.relayouts, ..self.counters }
+    }
+
+    /// What failed and how often: the requirement that was not met, who is to blame, and a count that is never
+    /// reset, in the order of the requirements' names. What the owner was told as an error of its own call is
+    /// not among them.
+    pub fn failures(&self) -> impl Iterator<Item = (&'static str, Blame, u64)> {
+        self.failures.iter()
     }
 
     /// The start of every call. Time goes on or stands still, for what is inside the node as well.
@@ -423,19 +455,6 @@ impl Node {
         self.budget = Budget { frames: self.config.steps, reports: self.config.reports };
     }
 
-    fn count(&mut self, error: Error) {
-        let index = match error.blame() {
-            Blame::Malformed => 0,
-            Blame::Misbehaved => 1,
-            Blame::Denied => 2,
-            Blame::Misuse => 3,
-            Blame::Limit => 4,
-        };
-        if let Some(count) = self.counters.failures.get_mut(index) {
-            *count = count.saturating_add(1);
-        }
-    }
-
     /// Counts and reports a message that was dropped.
     fn report(&mut self, message: Option<&Message>, error: Error) {
         let to = message.and_then(|message| message.onward().first()).map(|address| address.to_owned());
@@ -443,7 +462,7 @@ impl Node {
     }
 
     fn report_to(&mut self, to: Option<Address>, error: Error) {
-        self.count(error);
+        self.failures.count(error);
         self.tell(Event::Dropped { to, error });
     }
 
@@ -482,13 +501,22 @@ impl Machine for Node {
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Answer { id, answer } => self.answer(env, id, answer),
             Input::Taken { inbox } => {
-                if let Some((id, _)) = self.table.find(inbox.as_ref()) {
+                if let Ok((id, _)) = self.inbox(&inbox) {
                     self.give_back(id, 1);
                 }
             }
             Input::Send(message) => {
                 self.dispatch(Source::Owner, message, Provenance::LOCAL).map_err(|refused| match refused {
                     Refused::Full(message) => Refused::Full(Input::Send(message)),
+                    Refused::Error(error) => Refused::Error(error),
+                })?;
+            }
+            Input::SendFrom { inbox, message, provenance } => {
+                let (id, port) = self.inbox(&inbox)?;
+                //= spec/src/nodes.md#nod-19
+                //# A worker that sends a received message on MUST NOT change its provenance.
+                self.dispatch(Source::Worker(id, port), message, provenance).map_err(|refused| match refused {
+                    Refused::Full(message) => Refused::Full(Input::SendFrom { inbox, message, provenance }),
                     Refused::Error(error) => Refused::Error(error),
                 })?;
             }

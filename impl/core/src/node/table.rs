@@ -158,6 +158,8 @@ pub(super) struct Access {
 pub(super) struct Credit {
     pub(super) used: u64,
     pub(super) limit: u64,
+    /// Whether the owner of the node takes it, and not the peer of a connection.
+    pub(super) owners: bool,
 }
 
 struct Slot {

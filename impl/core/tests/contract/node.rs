@@ -9,7 +9,7 @@ use razor::env::Env;
 use razor::identity::MemoryStore;
 use razor::node::{
     Answer, Config, Connected, ConnectionId, Context, Delivery, Echoer, Flow, FlowControlId, Hop, Input, Mailbox, Node,
-    Output, Request, RequestId, Spec, Worker,
+    Output, Provenance, Request, RequestId, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route};
 use razor::vault::suite::Aes256GcmSha256;
@@ -30,6 +30,8 @@ pub(crate) enum Step {
     /// The owner takes a message from its inbox.
     Taken,
     Send(To, Vec<To>, u16),
+    /// The same, from the owner's inbox, or from what is none.
+    SendFrom(bool, To, u16),
     /// An answer to the request that many before the newest: as it should be, or a failure.
     Answer(usize, bool),
     Start(u8),
@@ -93,6 +95,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => (0..3u64).prop_map(Step::Disconnect),
         6 => Just(Step::Taken),
         6 => (to(), route(), 0..400u16).prop_map(|(to, back, size)| Step::Send(to, back, size)),
+        2 => (any::<bool>(), to(), 0..400u16).prop_map(|(right, to, size)| Step::SendFrom(right, to, size)),
         3 => (0..6usize, any::<bool>()).prop_map(|(ago, right)| Step::Answer(ago, right)),
         1 => (0..3u8).prop_map(Step::Start),
         1 => (0..3u8).prop_map(Step::Stop),
@@ -261,6 +264,12 @@ impl World for Outside {
                 let (onward, back) = (self.route(&[*to]), self.route(back));
                 Act::Input(Input::Send(Message::new(onward.as_ref(), back.as_ref(), &vec![3; usize::from(*size)])))
             }
+            Step::SendFrom(right, to, size) => {
+                let inbox = Address::local(if *right { "inbox" } else { "echo" });
+                let (onward, back) = (self.route(&[*to]), Route::from(inbox.clone()));
+                let message = Message::new(onward.as_ref(), back.as_ref(), &vec![3; usize::from(*size)]);
+                Act::Input(Input::SendFrom { inbox, message, provenance: Provenance::LOCAL })
+            }
             Step::Answer(ago, right) => match self.requests.iter().rev().nth(*ago) {
                 None => Act::Nothing,
                 Some((id, request)) => {
@@ -299,6 +308,7 @@ impl World for Outside {
     fn describe(input: &Input) -> String {
         match input {
             Input::Send(message) => show(message),
+            Input::SendFrom { inbox, message, provenance } => format!("{inbox} {provenance:?} {}", show(message)),
             other => format!("{other:?}"),
         }
     }

@@ -600,3 +600,82 @@ fn a_clock_that_goes_back_stands_still_for_connections_too() {
     rig.receive(1, &[0]).unwrap();
     assert_eq!(rig.node.deadline().map(|deadline| deadline.at), Some(later + waits));
 }
+
+fn send_from(rig: &mut Rig, inbox: &str, onward: &str, provenance: Provenance) -> Result<(), Refused<Input>> {
+    let input = Input::SendFrom { inbox: inbox.into(), message: message(onward, inbox, b"m"), provenance };
+    rig.with(|node, env| node.handle(env, input))
+}
+
+#[test]
+fn the_owner_sends_from_an_inbox_under_its_access_control_and_with_the_provenance_it_gives() {
+    let mut rig = Rig::plain(1);
+    let listener = rig.node.new_flow_control_id();
+    let to_app: Arc<dyn AccessControl> = Arc::new(ToAddresses(vec!["app".into()]));
+    let narrow = Mailbox { address: "narrow".into(), incoming: None, outgoing: Some(to_app) };
+    let flow = Flow { consumer_of: vec![listener], ..Flow::default() };
+    rig.with(|node, env| node.open_inbox(env, narrow, flow)).unwrap();
+    let from_narrow: Arc<dyn AccessControl> = Arc::new(FromAddresses(vec!["narrow".into()]));
+    let app = Mailbox { address: "app".into(), incoming: Some(from_narrow), outgoing: None };
+    rig.with(|node, env| node.open_inbox(env, app, Flow::default())).unwrap();
+    rig.start("third", Echoer, &[]);
+    rig.connect(1, Some(listener));
+    rig.receive(1, &[1]).unwrap();
+    rig.receive(1, &frame("narrow", "x", b"m")).unwrap();
+    let [Delivery { provenance: received, .. }] = rig.delivered()[..] else { panic!() };
+    for provenance in [Provenance::LOCAL, received] {
+        send_from(&mut rig, "narrow", "app", provenance).unwrap();
+        let [Delivery { provenance: seen, .. }] = rig.delivered()[..] else { panic!() };
+        //= spec/src/nodes.md#nod-19
+        //= type=test
+        //# A worker that sends a received message on MUST NOT change its provenance.
+        assert_eq!(seen, provenance);
+        //= spec/src/nodes.md#nod-5
+        //= type=test
+        //# A node MUST NOT deliver a message that the outgoing access control of its sender or the incoming access control of its receiver refuses.
+        let refused = send_from(&mut rig, "narrow", "third", provenance).unwrap_err();
+        assert_eq!(refused.into_error("").requirement(), "NOD-5");
+    }
+    // Nor may a peer's message choose a connection when the owner sends it on.
+    let refused = send_from(&mut rig, "narrow", "1#far:4000 => echo", received).unwrap_err();
+    assert_eq!(refused.into_error("").requirement(), "NOD-3");
+}
+
+#[test]
+fn the_owner_sends_from_its_inboxes_alone_and_a_full_receiver_gives_the_input_back() {
+    let mut rig = Rig::new(1, Config { inbox: 1, hand_over: 1, ..Config::default() });
+    rig.inbox("app", &[]);
+    rig.inbox("slow", &[]);
+    rig.start("echo", Echoer, &[]);
+    let sender = rig.connect(1, None);
+    let sender = String::from_utf8_lossy(sender.as_ref().value).into_owned();
+    for address in ["echo", "nobody", &sender] {
+        //= spec/src/nodes.md#nod-32
+        //= type=test
+        //# A node MUST refuse to send for its owner from an address that is none of the owner's inboxes.
+        let refused = send_from(&mut rig, address, "slow", Provenance::LOCAL).unwrap_err();
+        assert_eq!(refused.into_error("").requirement(), "NOD-32");
+    }
+    for _ in 0..2 {
+        send_from(&mut rig, "app", "slow", Provenance::LOCAL).unwrap();
+    }
+    let refused = send_from(&mut rig, "app", "slow", Provenance::LOCAL).unwrap_err();
+    let Refused::Full(Input::SendFrom { inbox, message: back, provenance }) = refused else { panic!("{refused:?}") };
+    assert_eq!((inbox, back, provenance), ("app".into(), message("slow", "app", b"m"), Provenance::LOCAL));
+}
+
+//= spec/src/nodes.md#nod-29
+//= type=test
+//# A node MUST NOT report more dropped messages and failed handshakes of strangers in one call than the limit of reports, and count all of them.
+#[test]
+fn failures_are_told_apart_by_requirement_and_blame_and_counted_beyond_the_reports() {
+    let (mut rig, listener) = rig(Config { reports: 1, ..Config::default() });
+    rig.inbox("private", &[]);
+    accept(&mut rig, 1, listener);
+    let denied = (0..20).flat_map(|_| frame("private", "x", b"m"));
+    let lost = (0..30).flat_map(|_| frame("nobody", "x", b"m"));
+    rig.receive(1, &denied.chain(lost).collect::<Vec<u8>>()).unwrap();
+    assert_eq!(rig.drops().len(), 1);
+    let failures: Vec<_> = rig.node.failures().collect();
+    assert_eq!(failures, [("NOD-2", Blame::Misuse, 30), ("NOD-4", Blame::Denied, 20)]);
+    assert_eq!(rig.node.counters().failures, [0, 0, 20, 30, 0]);
+}
