@@ -87,6 +87,67 @@ fn the_recordings_fit_the_cddl() {
 }
 
 #[test]
+fn pings_fit_the_cddl_and_what_the_session_refuses_does_not() {
+    let encoded = |number: u64| {
+        let mut encoder = razor::wire::cbor::Encoder::new(Vec::new());
+        encoder.u64(number).expect("a vector");
+        encoder.into_writer()
+    };
+    for number in [0, 23, 24, 0xffff_ffff, 0x0123_4567_89ab_cdef, u64::MAX] {
+        fits("ping", &encoded(number)).expect("a ping");
+        fits("attempt", &encoded(number)).expect("an attempt");
+    }
+    for other in ["20", "40", "6130", "8101", "f6", "fb3ff0000000000000"] {
+        assert!(fits("ping", &hex::decode(other).expect("hex")).is_err(), "{other} is no ping");
+    }
+}
+
+/// The words of a CDDL file that are names: no comments, strings, control operators or keys of members.
+fn names(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for line in text.lines().map(|line| line.split(';').next().unwrap_or_default()) {
+        let mut rest = line;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_lowercase()) {
+            let operator = rest[..start].ends_with('.');
+            let word = &rest[start..];
+            let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(word.len());
+            let (name, after) = word.split_at(end);
+            if !operator && !after.starts_with(':') {
+                names.push(name);
+            }
+            rest = after;
+        }
+    }
+    names
+}
+
+#[test]
+fn every_name_in_the_cddl_is_defined_once_and_every_rule_is_used_or_stands_for_a_whole_message() {
+    const PRELUDE: &[&str] = &["any", "bool", "bytes", "null", "text", "uint"];
+    const WHOLE: &[&str] = &[
+        "attempt",
+        "noise-message-1",
+        "noise-message-2",
+        "noise-message-3",
+        "padded-message",
+        "ping",
+        "presentation",
+        "transport-message",
+    ];
+    let grammar = grammar("any");
+    let defined: Vec<&str> = grammar.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    let all = names(&grammar);
+    for name in &all {
+        let times = defined.iter().filter(|rule| rule == &name).count();
+        assert_eq!(times, usize::from(!PRELUDE.contains(name)), "{name} is defined {times} times");
+    }
+    for rule in defined.iter().filter(|rule| **rule != "start") {
+        let used = all.iter().filter(|name| name == &rule).count() > 1;
+        assert_ne!(used, WHOLE.contains(rule), "{rule}");
+    }
+}
+
+#[test]
 fn another_structure_does_not_fit() {
     let kind = kinds().into_iter().find(|kind| kind.name == "history").expect("a kind");
     let file: Value = serde_json::from_str(kind.committed).expect("JSON");

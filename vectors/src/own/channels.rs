@@ -18,9 +18,9 @@ use razor::routing::{Address, Limits, Message, Route};
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 use razor::vault::{Cipher, Key, SoftwareVault};
 
-use super::forge::cbor;
+use super::forge::{ChangeData, Keys, cbor, history, signed};
 use super::noise::{self, Secrets};
-use super::presentations::Subject;
+use super::presentations::{Subject, credential};
 use super::{Kind, Meant, Outcome, bad, check, generate, good, tcp};
 use crate::bytes::Hex;
 
@@ -440,6 +440,21 @@ fn payload(to: &str, from: &str, payload: &[u8]) -> Vec<u8> {
     message.payload().to_vec()
 }
 
+/// A history of so many changes.
+fn rotated(changes: u8) -> Vec<u8> {
+    let mut keys = Keys::new();
+    let first = keys.ed25519(1);
+    let mut before = (first, ChangeData::new(first).signed());
+    let mut all = vec![signed(&before.1, &keys.sign(&first, &before.1), None)];
+    for seed in 2..=changes {
+        let key = keys.ed25519(seed);
+        let data = ChangeData::new(key).after(&before.1).signed();
+        all.push(signed(&data, &keys.sign(&key, &data), Some(&keys.sign(&before.0, &data))));
+        before = (key, data);
+    }
+    history(&all)
+}
+
 fn plaintexts() -> Vec<Meant<Text>> {
     let of = |plaintext: Vec<u8>| Text { plaintext: Hex(plaintext), padding_limit: PaddingLimit::FLOOR.0 };
     let hex = |text: &str| of(hex::decode(text.replace(' ', "")).expect("hex"));
@@ -464,6 +479,10 @@ fn plaintexts() -> Vec<Meant<Text>> {
         good("a close", hex("82 82 02 80 40")),
         good("a padded close", hex("82 82 02 80 42 00 00")),
         good("credentials anew", of(refresh(&[0x80]))),
+        good("credentials anew, one of them", of(refresh(&[&[0x81], &credential(&subject, 3)[..]].concat()))),
+        good("credentials anew, after 26 changes", {
+            of(channel::encode_refresh(&rotated(26), &[0x80], Padding::None))
+        }),
         bad("an unknown kind", "CHN-40", hex("82 82 03 80 40")),
         bad("a close with a field", "CHN-40", hex("82 82 02 81 00 40")),
         bad("no padding", "CHN-40", hex("81 82 02 80")),

@@ -197,7 +197,7 @@ fn present(input: &Presented) -> Outcome {
 }
 
 /// A credential that has the right form and says nothing true.
-fn credential(subject: &Subject, data_type: u8) -> Vec<u8> {
+pub(super) fn credential(subject: &Subject, data_type: u8) -> Vec<u8> {
     let data = envelope(1, data_type, &[0]);
     let attestation = subject.sign(&Attestation { key: forge::signing_key(&subject.new), ..subject.data() });
     [vec![0x82], signed(&data, &subject.keys.sign(&subject.new, &data), None), attestation].concat()

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::identity::HistoryLimits;
 use crate::routing::{Limits, Message, Tail};
 use crate::wire::cbor::{self, Encoder, Reader};
 
@@ -22,6 +23,9 @@ const PAYLOAD: [u8; 5] = [0x82, 0x82, 0x00, 0x81, 0x83];
 const REFRESH: [u8; 5] = [0x82, 0x82, 0x01, 0x81, 0x82];
 /// What stands before the padding of a Close: `[[2, []], …`.
 const CLOSE: [u8; 4] = [0x82, 0x82, 0x02, 0x80];
+
+/// The most CBOR items of a history that anyone may send: its own head, and ten for each change.
+const HISTORY_ITEMS: usize = 1 + 10 * HistoryLimits::CEILING.changes as usize;
 
 /// How much padding a plaintext may carry, in bytes (spec: "Limits").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +158,9 @@ pub fn decode(message: &mut Message, limits: &Limits, padding: PaddingLimit) -> 
     let mut reader = Reader::new(rest);
     let mut item = || -> Result<Range<usize>> {
         let start = reader.position();
-        reader.skip()?;
+        //= spec/src/channels.md#chn-61
+        //# A party MUST accept in a RefreshCredentials every history that it accepts in a presentation.
+        reader.pass_over(HISTORY_ITEMS)?;
         Ok(start.saturating_add(REFRESH.len())..reader.position().saturating_add(REFRESH.len()))
     };
     let (history, credentials) = (item()?, item()?);
@@ -219,6 +225,20 @@ mod tests {
         let Ok(Plaintext::RefreshCredentials { history, credentials }) = read(&mut message) else { panic!() };
         assert_eq!(message.payload()[history], [0x81, 0x01]);
         assert_eq!(message.payload()[credentials], [0x82, 0x02, 0x03]);
+    }
+
+    //= spec/src/channels.md#chn-61
+    //= type=test
+    //# A party MUST accept in a RefreshCredentials every history that it accepts in a presentation.
+    #[test]
+    fn a_refresh_holds_a_history_of_as_many_changes_as_anyone_may_send() {
+        let change = hex::decode("83408200814082008140").unwrap();
+        let history = |changes: u8| [&[0x98, changes][..], &change.repeat(usize::from(changes))].concat();
+        let most = u8::try_from(HistoryLimits::CEILING.changes).unwrap();
+        let read = |history: &[u8]| read(&mut plain(&encode_refresh(history, &[0x80], Padding::None)));
+        let Ok(Plaintext::RefreshCredentials { history: at, .. }) = read(&history(most)) else { panic!() };
+        assert_eq!(at.len(), history(most).len());
+        assert_eq!(read(&history(most + 1)).unwrap_err().requirement(), "COD-8");
     }
 
     //= spec/src/channels.md#chn-40

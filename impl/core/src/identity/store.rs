@@ -144,7 +144,8 @@ impl MemoryStore {
     /// Answers a machine's request.
     ///
     /// # Errors
-    /// `IDN-33` when a stranger's history alone is larger than what strangers share.
+    /// `IDN-28` and `IDN-29` when it has meanwhile come to know a newer or another history, `IDN-33` when a
+    /// stranger's history alone is larger than what strangers share.
     pub fn answer(&mut self, request: &StoreRequest) -> Result<StoreAnswer> {
         match request {
             StoreRequest::Load(identifier) => Ok(StoreAnswer::Loaded(self.load(identifier))),
@@ -174,6 +175,14 @@ impl MemoryStore {
     }
 
     fn store(&mut self, identifier: Identifier, history: &[u8]) -> Result<()> {
+        //= spec/src/identities.md#idn-35
+        //# A store MUST refuse a history that does not continue the one that it keeps of the identity, unless it is the same.
+        if let Some(entry) = self.entries.get(&identifier) {
+            let received = Identity::import_within(history, Some(&identifier), &HistoryLimits::CEILING)?;
+            if let Admission::Same(_) = admit(Some(&entry.history), received)? {
+                return Ok(());
+            }
+        }
         if let Some(entry) = self.entries.get_mut(&identifier).filter(|entry| entry.last_use.is_none()) {
             entry.history = history.to_vec();
             return Ok(());

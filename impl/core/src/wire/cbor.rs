@@ -229,11 +229,19 @@ impl<'a> Reader<'a> {
     //= spec/src/codecs.md#cod-8
     //# A decoder that skips an item MUST refuse it when it nests deeper than 8 levels or holds more than 256 items.
     pub fn skip(&mut self) -> Result<()> {
+        self.pass_over(SKIP_ITEMS)
+    }
+
+    /// As [`skip`](Self::skip), for an item that somebody else will read and that may hold `items` items.
+    ///
+    /// # Errors
+    /// As [`skip`](Self::skip).
+    pub fn pass_over(&mut self, items: usize) -> Result<()> {
         // How many items are left at each level of nesting.
         let mut left = [0u64; SKIP_DEPTH];
         let mut depth = 0usize;
         *left.first_mut().ok_or(SKIP_BOUND)? = 1;
-        for _ in 0..SKIP_ITEMS {
+        for _ in 0..items {
             while left.get(depth).is_some_and(|n| *n == 0) {
                 match depth.checked_sub(1) {
                     Some(up) => depth = up,

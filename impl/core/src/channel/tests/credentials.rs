@@ -149,6 +149,24 @@ fn a_refresh_with_a_newer_history_is_told_when_the_history_is_stored_and_not_bef
     );
 }
 
+//= spec/src/channels.md#chn-61
+//= type=test
+//# A party MUST accept in a RefreshCredentials every history that it accepts in a presentation.
+#[test]
+fn a_refresh_with_a_long_history_is_taken_as_in_a_handshake() {
+    let (mut alice, mut bob) = opened();
+    for _ in 0..30 {
+        let mut env = Env::new(Instant::ZERO, NOW, &mut alice.entropy);
+        alice.person.identity =
+            alice.person.identity.rotate(&mut alice.person.vault, SigningKind::Ed25519, &mut env).unwrap();
+    }
+    let history = alice.person.identity.export().to_vec();
+    alice.input(Input::RefreshCredentials { history: history.clone(), credentials: vec![0x80] }).unwrap();
+    bob.receive(&alice.sent.pop_front().unwrap()).unwrap();
+    assert_eq!(told(&bob).len(), 1);
+    assert_eq!(bob.store.answer(&StoreRequest::Load(alice.person.id())).ok().and_then(loaded), Some(history));
+}
+
 fn loaded(answer: StoreAnswer) -> Option<Vec<u8>> {
     match answer {
         StoreAnswer::Loaded(known) => known,

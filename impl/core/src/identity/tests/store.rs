@@ -107,3 +107,31 @@ fn a_pinned_identity_stays_pinned_when_it_rotates() {
     refused(store.pin(&first), Blame::Misbehaved, "IDN-28");
     assert_eq!(loaded(&mut store, &first).as_deref(), Some(second.export()));
 }
+
+//= spec/src/identities.md#idn-35
+//= type=test
+//# A store MUST refuse a history that does not continue the one that it keeps of the identity, unless it is the same.
+#[test]
+fn a_store_that_has_learned_more_since_it_was_asked_keeps_what_it_knows() {
+    let mut owner = Owner::new(25);
+    let mut twin = Owner::new(25);
+    let first = owner.create(SigningKind::Ed25519);
+    twin.create(SigningKind::Ed25519);
+    let second = owner.rotate(&first, SigningKind::Ed25519, NOW).unwrap();
+    let fork = twin.rotate(&first, SigningKind::P256, NOW).unwrap();
+    let third = owner.rotate(&second, SigningKind::Ed25519, NOW).unwrap();
+    for pinned in [false, true] {
+        let mut store = MemoryStore::default();
+        if pinned {
+            store.pin(&first).unwrap();
+        }
+        // Three channels were told at once that only the first change is known; the newest history comes first.
+        stored(&mut store, &third);
+        for (late, requirement) in [(&second, "IDN-28"), (&fork, "IDN-29")] {
+            let request = StoreRequest::Store(late.identifier(), late.export().to_vec());
+            refused(store.answer(&request), Blame::Misbehaved, requirement);
+            assert_eq!(loaded(&mut store, &first).as_deref(), Some(third.export()));
+        }
+        stored(&mut store, &third);
+    }
+}
