@@ -1,21 +1,79 @@
 //! The repository's own commands: `cargo xtask <command>`.
 
 mod book;
+mod corpus;
+mod coverage;
 mod diagrams;
+mod fuzz;
 mod idle;
 mod requirements;
 mod seeds;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask <command>
+use clap::{Args, Parser, Subcommand};
 
-  trace               how many requirements there are, and every one that no code or no test cites
-  diagrams [--check]  draw the state diagrams from the machines' tables; --check: fail if the page is stale
-  seeds               make the seed corpora of the fuzz targets from the vectors
-  idle-workers COUNT  what that many idle workers cost in one node; 10_000_000 take about a gigabyte
-  book                the preprocessor that mdbook calls: links every requirement to code and tests";
+/// The repository's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// How many requirements there are, and every one that no code or no test cites
+    Trace,
+    /// Draw the state diagrams from the machines' tables
+    Diagrams(Check),
+    /// Make the archive with the seeds of the fuzz targets: from the vectors, and what it has of other origin
+    Seeds {
+        #[command(flatten)]
+        check: Check,
+        /// Take the seeds made by hand from the working corpora
+        #[arg(long, conflicts_with = "check")]
+        keep: bool,
+        /// Take what fuzzers found into the archive, as far as it covers more
+        #[arg(long, conflicts_with_all = ["check", "keep"])]
+        minimise: bool,
+    },
+    /// Run the fuzz targets round robin
+    FuzzAll(fuzz::Options),
+    /// How much of the core the seeds in the archive cover
+    Coverage {
+        /// Fail if it is less than the committed share
+        #[arg(long, conflicts_with = "update")]
+        check: bool,
+        /// Raise the committed share to what it is now
+        #[arg(long)]
+        update: bool,
+    },
+    /// Give every seed in the archive to its target; `coverage` watches this
+    Replay,
+    /// What that many idle workers cost in one node; 10_000_000 take about a gigabyte
+    IdleWorkers { count: String },
+    /// The preprocessor that mdbook calls: links every requirement to code and tests
+    Book {
+        #[command(subcommand)]
+        question: Option<Question>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// Write nothing; fail if what is committed is stale
+    #[arg(long)]
+    check: bool,
+}
+
+/// What mdbook asks before it pipes the book through.
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Whether a renderer is supported
+    Supports { renderer: String },
+}
 
 /// What a command gives back: a sentence about what went wrong, if anything did.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -25,20 +83,36 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_path_buf()
 }
 
+/// Runs a command to its end, with this one's input and output.
+fn succeed(command: &mut Command) -> Outcome {
+    let status = command.status().map_err(|error| format!("{:?}: {error}", command.get_program()))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+/// What the compiler says of itself after `name: ` in its verbose version.
+fn rustc(name: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let output = Command::new("rustc").arg("-vV").output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    Ok(value.ok_or_else(|| format!("rustc does not say its {name}"))?.to_owned())
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match arguments.as_slice() {
-        ["trace"] => requirements::report(&root()),
-        ["diagrams"] => diagrams::write(&root()),
-        ["diagrams", "--check"] => diagrams::check(&root()),
-        ["idle-workers", workers] => idle::measure(workers),
-        ["seeds"] => seeds::write(&root()),
-        // mdbook asks first whether the preprocessor supports a renderer, then pipes the book through it.
-        ["book", "supports", renderer] if *renderer == "html" => Ok(()),
-        ["book", "supports", _] => Err("only the html renderer is supported".into()),
-        ["book"] => book::preprocess(&root()),
-        _ => Err(USAGE.into()),
+    let root = root();
+    let outcome = match Arguments::parse().task {
+        Task::Trace => requirements::report(&root),
+        Task::Diagrams(Check { check: false }) => diagrams::write(&root),
+        Task::Diagrams(Check { check: true }) => diagrams::check(&root),
+        Task::Seeds { check: Check { check: true }, .. } => seeds::check(&root),
+        Task::Seeds { minimise: true, .. } => seeds::minimise(&root),
+        Task::Seeds { keep, .. } => seeds::write(&root, keep),
+        Task::FuzzAll(options) => fuzz::all(&root, &options),
+        Task::Coverage { check, update } => coverage::measure(&root, check, update),
+        Task::Replay => coverage::replay(&root),
+        Task::IdleWorkers { count } => idle::measure(&count),
+        Task::Book { question: None } => book::preprocess(&root),
+        Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
+        Task::Book { .. } => Err("only the html renderer is supported".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

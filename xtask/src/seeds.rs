@@ -1,23 +1,109 @@
 //! Seed corpora of the fuzz targets, made from the vectors: recorded and published bytes that are
-//! what a parser meets in life.
+//! what a parser meets in life; and the archive that they lie in with all others.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use razor::routing::{Message, Route, Tail};
 use serde_json::Value;
 
 use crate::Outcome;
+use crate::corpus::{ARCHIVE, Corpus, Origin, WORKING};
+use crate::fuzz::{self, Sanitizer};
 use crate::requirements::files;
 
 /// The most seeds of one target, and the most bytes of one seed: the corpus is part of every clone.
 const SEEDS: usize = 24;
 const SIZE: usize = 1024;
 
-/// Makes the seeds of every target of `razor::fuzzing`. Seeds that are there already stay: a fuzzer's
-/// finds are seeds as well.
-pub(crate) fn write(root: &Path) -> Outcome {
+/// The targets that read one recorded or published string as it is.
+const PARSERS: [&str; 9] = [
+    "address_text",
+    "attestation",
+    "bare",
+    "cbor",
+    "channel_plaintext",
+    "identity_history",
+    "message",
+    "presentation",
+    "route",
+];
+
+/// Makes the archive of today's vectors; what it has from fuzzers and by hand stays, unless seeds made by hand are
+/// to be taken from the working corpora.
+pub(crate) fn write(root: &Path, keep: bool) -> Outcome {
+    let mut corpus = made_anew(root, &Corpus::read(root)?)?;
+    if keep {
+        for (name, _) in razor::fuzzing::TARGETS {
+            corpus.clear(name, Origin::Kept);
+            let folder = root.join(WORKING).join(name).join(Origin::Kept.folder());
+            for entry in fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+                let path = entry?.path();
+                corpus.add(name, Origin::Kept, &path)?;
+            }
+        }
+    }
+    fs::write(root.join(ARCHIVE), corpus.pack()?)?;
+    tell(&corpus);
+    Ok(())
+}
+
+/// Fails when the archive is not, byte for byte, what it would be made anew.
+pub(crate) fn check(root: &Path) -> Outcome {
+    if made_anew(root, &Corpus::read(root)?)?.pack()? == fs::read(root.join(ARCHIVE))? {
+        Ok(())
+    } else {
+        Err(format!("{ARCHIVE} is stale: cargo xtask seeds").into())
+    }
+}
+
+/// Chooses anew what the archive keeps of all that fuzzers have found, there and in the working corpora: the
+/// smallest inputs that cover every edge that any of them covers.
+pub(crate) fn minimise(root: &Path) -> Outcome {
+    let mut corpus = made_anew(root, &Corpus::read(root)?)?;
+    fuzz::build(root, None, Sanitizer::None)?;
+    corpus.lay_out(root)?;
+    let scratch = root.join("target/fuzz-merge");
+    for (name, _) in razor::fuzzing::TARGETS {
+        let _ = fs::remove_dir_all(&scratch);
+        fs::create_dir_all(&scratch)?;
+        // What lies in the first folder stays; of the others, what adds to it is copied there.
+        for (origin, seed, bytes) in corpus.of(name).filter(|(origin, ..)| *origin != Origin::Found) {
+            fs::write(scratch.join(format!("{}-{seed}", origin.folder())), bytes)?;
+        }
+        let given: Vec<_> = fs::read_dir(&scratch)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        let mut merge = Command::new(fuzz::binary(root, name)?);
+        merge.current_dir(root).args(fuzz::LIMITS).args(["-merge=1", "-use_counters=0"]);
+        let output = merge.arg(&scratch).arg(Path::new(WORKING).join(name)).output()?;
+        if !output.status.success() {
+            return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        corpus.clear(name, Origin::Found);
+        for entry in fs::read_dir(&scratch)? {
+            let path = entry?.path();
+            if !given.contains(&path) {
+                corpus.add(name, Origin::Found, &path)?;
+            }
+        }
+    }
+    fs::remove_dir_all(&scratch)?;
+    fs::write(root.join(ARCHIVE), corpus.pack()?)?;
+    tell(&corpus);
+    Ok(())
+}
+
+fn tell(corpus: &Corpus) {
+    for (name, _) in razor::fuzzing::TARGETS {
+        let count = |of| corpus.of(name).filter(|(origin, ..)| *origin == of).count();
+        let [found, kept, vectors] = Origin::ALL.map(count);
+        println!("{name}: {vectors} from the vectors, {kept} made by hand, {found} found");
+    }
+}
+
+/// The same corpus with the seeds that today's vectors give.
+fn made_anew(root: &Path, old: &Corpus) -> Result<Corpus, Box<dyn std::error::Error>> {
     let mut found: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for path in files(&root.join("vectors"), "json")? {
         // The third parties' data are about primitives, not about this wire.
@@ -28,24 +114,25 @@ pub(crate) fn write(root: &Path) -> Outcome {
     if found.is_empty() {
         return Err("no vectors found below vectors/".into());
     }
-    let made = made(&found);
-    for (name, _) in razor::fuzzing::TARGETS {
-        let folder = root.join("fuzz/corpus").join(name);
-        fs::create_dir_all(&folder)?;
-        if made.iter().any(|(target, ..)| target == name) {
-            for (_, label, bytes) in made.iter().filter(|(target, ..)| target == name) {
-                fs::write(folder.join(label), bytes)?;
-            }
-        } else {
-            recorded(&folder, name, &found)?;
+    let mut corpus = Corpus::default();
+    let is_target = |name: &str| razor::fuzzing::TARGETS.iter().any(|(target, _)| *target == name);
+    for ((target, origin, name), bytes) in &old.seeds {
+        if *origin != Origin::Vectors && is_target(target) {
+            corpus.seeds.insert((target.clone(), *origin, name.clone()), bytes.clone());
         }
-        println!("{name}: {} seeds", fs::read_dir(&folder)?.count());
     }
-    Ok(())
+    let recorded = PARSERS.iter().flat_map(|target| recorded(target, &found));
+    for (target, label, bytes) in made(&found).into_iter().chain(recorded) {
+        corpus.seeds.insert((target.to_owned(), Origin::Vectors, label), bytes);
+    }
+    Ok(corpus)
 }
 
+/// A target, a label, bytes.
+type Seed = (&'static str, String, Vec<u8>);
+
 /// Seeds for parsers: recorded and published bytes of many shapes.
-fn recorded(folder: &Path, target: &str, found: &BTreeMap<String, Vec<u8>>) -> Outcome {
+fn recorded(target: &'static str, found: &BTreeMap<String, Vec<u8>>) -> Vec<Seed> {
     let texts = target.ends_with("_text");
     let mut shapes = BTreeMap::new();
     for (key, bytes) in found {
@@ -56,15 +143,14 @@ fn recorded(folder: &Path, target: &str, found: &BTreeMap<String, Vec<u8>>) -> O
     }
     // Every so many, so that all shapes have their share.
     let step = shapes.len().div_ceil(SEEDS).max(1);
-    for (key, seed) in shapes.values().step_by(step) {
-        let label: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        fs::write(folder.join(label.chars().take(60).collect::<String>()), seed)?;
-    }
-    Ok(())
+    let label = |key: &str| -> String {
+        key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect()
+    };
+    shapes.into_values().step_by(step).map(|(key, seed)| (target, label(key), seed.clone())).collect()
 }
 
-/// Seeds for targets whose inputs are no single recorded string: target, label, bytes.
-fn made(found: &BTreeMap<String, Vec<u8>>) -> Vec<(&'static str, String, Vec<u8>)> {
+/// Seeds for targets whose inputs are no single recorded string.
+fn made(found: &BTreeMap<String, Vec<u8>>) -> Vec<Seed> {
     let mut seeds = Vec::new();
     // The frames of each recorded session, one after the other.
     let mut sessions: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -135,5 +221,20 @@ fn collect(path: &str, value: &Value, found: &mut BTreeMap<String, Vec<u8>>) {
             };
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_is_made_of_the_vectors() {
+        check(&crate::root()).unwrap();
+    }
+
+    #[test]
+    fn every_parser_is_a_target() {
+        assert!(PARSERS.iter().all(|parser| razor::fuzzing::TARGETS.iter().any(|(name, _)| name == parser)));
     }
 }
