@@ -34,8 +34,8 @@ fn every_recorded_channel_is_replayed_in_both_roles() {
         println!("{}: {} checked, {:?}", row.group, row.checked, row.not_yet);
     }
     // Three channels with six messages each: the handshake in Noise, two attestations, each message sent by one role
-    // and received by the other, the end of both roles; and eleven claims of each session.
-    assert_eq!(row("channels replayed").checked, 3 * (1 + 2 + 2 * 6 + 2 + 11));
+    // and received by the other, the end of both roles; and twelve claims of each session.
+    assert_eq!(row("channels replayed").checked, 3 * (1 + 2 + 2 * 6 + 2 + 12));
     // The plain echo at both ends, the channel at both, the two hops at the initiator's, the relay at the responder's.
     assert_eq!(row("by our node").checked, 2 * (2 + 1) + 2 * (6 + 1) + (6 + 1) + (8 + 1));
     assert_eq!(row("by our node").outside_count(), 2);

@@ -266,6 +266,44 @@ fn a_handshake_that_was_cut_short_is_checked_as_far_as_it_goes() {
     }
 }
 
+#[test]
+fn plain_messages_as_short_as_a_key_begin_no_channel() {
+    for operations in [false, true] {
+        let mut recorder = long();
+        recorder.plain(End::Initiator, "somebody-else", &[7; 32]);
+        recorder.plain(End::Responder, "somebody", &[8; 200]);
+        // Without the handshake.
+        recorder.arrange(&(3..recorder.len()).collect::<Vec<_>>());
+        let row = holds(&recorder.finish(operations));
+        assert_eq!(row.outside_count(), 1);
+    }
+}
+
+#[test]
+fn claims_about_a_channel_that_was_not_recorded_wait_while_another_is_replayed() {
+    // The secrets are of the first of two channels. What is left of it: some messages, or nothing.
+    for (cut, opened) in [(3, true), (3 + 20, false)] {
+        for operations in [false, true] {
+            let mut recorder = Production::new(parties());
+            let first = recorder.open(0, None);
+            talk(&mut recorder, first, 10);
+            let second = recorder.open(0, None);
+            talk(&mut recorder, second, 10);
+            recorder.arrange(&(cut..recorder.len()).collect::<Vec<_>>());
+            let mut recorded = recorder.finish(operations);
+            recorded.session()["initiator_to_responder_key"] = "77".repeat(32).into();
+            if !opened {
+                recorded.session()["frames"].as_array_mut().expect("frames").remove(0);
+            }
+            let row = holds(&recorded);
+            // Without the vaults' operations the second channel is that of strangers.
+            let replayed = if operations { of_channel(20) } else { 0 };
+            assert!(row.checked >= replayed, "{}", row.checked);
+            assert!(waiting(&row, "claims about channels") > 0);
+        }
+    }
+}
+
 /// The bytes of a frame that its payload takes: what stands around it is not authenticated by anybody.
 fn payload_of(frame: &Value) -> std::ops::Range<usize> {
     let bytes = hex::decode(frame["frame_hex"].as_str().expect("hex")).expect("hex");

@@ -2,6 +2,7 @@
 
 use razor::routing::{Address, Message, RouteRef};
 
+use super::format;
 use super::secrets::Secrets;
 
 /// A routed message where it was recorded, or as it came out of a recorded channel.
@@ -10,7 +11,7 @@ pub(super) struct Tap {
     /// The connection, or that of the channel it came out of.
     pub(super) connection: u64,
     /// Which way it went there.
-    pub(super) direction: String,
+    pub(super) direction: format::Direction,
     pub(super) message: Message,
     /// The whole frame, when it was one.
     pub(super) frame: Option<Vec<u8>>,
@@ -26,8 +27,13 @@ impl Tap {
         self.payload().first_chunk()
     }
 
+    /// Whether it is like a message of an open channel: those begin with a small nonce, handshakes with a random key.
+    pub(super) fn is_like_data(&self) -> bool {
+        self.payload().len() >= 24 && self.payload().starts_with(&[0; 4])
+    }
+
     /// Whom it is for, in the end.
-    fn to(&self) -> Option<Address> {
+    pub(super) fn to(&self) -> Option<Address> {
         last(self.message.onward())
     }
 

@@ -1,29 +1,46 @@
 //! Every recorded frame decodes, means what the recording says, and encodes to the same bytes; and what went one
 //! way on a connection is read by our framing, cut into small pieces.
 
+use std::collections::BTreeSet;
+
 use razor::env::{Entropy, Env, Instant, Purpose, Timestamp};
 use razor::machine::Machine;
 use razor::routing::{Limits, Message, RouteRef, Tail};
 use razor::transport::{Config, Input, Output, Tcp};
 
-use super::format::{Frame, Place, Recording, Routed, Session};
+use super::count_unknown;
+use super::format::{Frame, Opening, Place, Recording, Routed, Session};
 use crate::report::{Check, Progress, Row, Tally, ensure, equal};
 
 pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Row {
     let total = recording.sessions.values().map(|session| session.frames.len()).sum();
     let mut tally = Tally::new(source, "captures: frames", total, progress);
     for (name, session) in &recording.sessions {
+        // Where bytes were recorded so far.
+        let mut begun = BTreeSet::new();
         for (index, frame) in session.frames.iter().enumerate() {
             let case = format!("{name}, frame {index}");
             match frame {
-                Frame::Version(opening) => tally.check(case, equal("the opening byte", &[1], &opening.hex)),
-                Frame::Message(frame) => tally.check(case, one(frame)),
+                Frame::Version(opening) => {
+                    tally.check(case, opens(opening, begun.insert(opening.place)));
+                    count_unknown(&mut tally, "an opening", &opening.unknown);
+                }
+                Frame::Message(frame) => {
+                    begun.insert(frame.place);
+                    tally.check(case, one(frame));
+                    count_unknown(&mut tally, "a frame", &frame.unknown);
+                }
                 Frame::Unknown => tally.not_yet("recorded bytes of a kind that is not known"),
             }
         }
         streams(&mut tally, name, session);
     }
     tally.finish()
+}
+
+fn opens(opening: &Opening, is_first: bool) -> Check {
+    equal("the opening byte", &[1], &opening.hex)?;
+    ensure(is_first, || format!("other bytes went before the opening byte ({})", opening.place))
 }
 
 fn one(frame: &Routed) -> Check {
@@ -102,7 +119,7 @@ fn streams(tally: &mut Tally<'_>, name: &str, session: &Session) {
     places.dedup();
     for place in places {
         let here: Vec<&Routed> = frames.iter().filter(|frame| frame.place == *place).copied().collect();
-        let case = format!("{name}, connection {}, {}", place.connection(), place.direction);
+        let case = format!("{name}, {place}");
         tally.check(format!("{case}, as our framing reads it"), read(&here));
         tally.check(format!("{case}, as our framing writes it"), write(&here));
     }

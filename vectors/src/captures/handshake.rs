@@ -89,8 +89,7 @@ pub(super) fn run<S: Suite>(secrets: &Secrets, c: &Conversation<'_>) -> Result<O
 
 /// No known party has answered: either nobody has, or somebody whose answer is authentic.
 fn unanswered<S: Suite>(c: &Conversation<'_>, waiting: &AwaitsMessage2<S>) -> Result<Outcome, String> {
-    // Data begin with a small nonce, an answer with a random key.
-    let answers = |item: &&Item<'_>| item.part == Part::Data && !item.tap.payload().starts_with(&[0; 4]);
+    let answers = |item: &&Item<'_>| item.part == Part::Data && !item.tap.is_like_data();
     match c.items.iter().find(answers) {
         None => Ok(Outcome::Part(MISSING)),
         Some(answer) if waiting.read_message_2(answer.tap.payload()).is_ok() => Ok(Outcome::Part(STRANGER)),

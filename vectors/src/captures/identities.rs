@@ -7,15 +7,38 @@ use razor::identity::{
 };
 use razor::vault::{PublicKey, SigningKind, SoftwareVault, VerifyingKey};
 
-use super::format::{Attestation, Credential, Identity, Key, Recording};
+use super::count_unknown;
+use super::format::{Attestation, AttestationTimes, Credential, Identity, Key, Recording};
+use super::signed::{Claim, PURPOSES, signed_of_credential};
 use crate::report::{Check, Progress, Row, Tally, ensure, equal};
 
 pub(super) fn identities(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Row {
     let mut tally = Tally::new(source, "captures: identities", recording.identities.len(), progress);
     for (name, identity) in &recording.identities {
         tally.check(format!("identity {name}"), one_identity(identity));
+        count_unknown(&mut tally, "an identity", &identity.unknown);
+        for change in &identity.changes {
+            count_unknown(&mut tally, "a change", &change.unknown);
+            change.primary_public_key.iter().for_each(|key| count_unknown(&mut tally, "a public key", &key.unknown));
+        }
+        identity.keys.iter().for_each(|key| count_unknown(&mut tally, "a secret key", &key.unknown));
+    }
+    if let Some(times) = &recording.attestation_times {
+        tally.check("the times of attestations", attestation_times(recording, times));
+        count_unknown(&mut tally, "the times of attestations", &times.unknown);
     }
     tally.finish()
+}
+
+/// What a recording says of its identities together has to hold for one of their changes.
+fn attestation_times(recording: &Recording, times: &AttestationTimes) -> Check {
+    let identities = recording.identities.values().filter_map(|identity| verified(identity).ok());
+    let validities: Vec<(u64, u64)> = identities
+        .flat_map(|identity| identity.changes().map(|c| (c.valid_from().0, c.valid_until().0)).collect::<Vec<_>>())
+        .collect();
+    ensure(validities.is_empty() || validities.contains(&(times.valid_from, times.valid_until)), || {
+        "no change of an identity has these times".into()
+    })
 }
 
 fn one_identity(recorded: &Identity) -> Check {
@@ -24,6 +47,11 @@ fn one_identity(recorded: &Identity) -> Check {
         format!("the identifier is {}, the recording says {}", identity.identifier(), recorded.identifier)
     })?;
     equal("the history, exported,", identity.export(), &recorded.history)?;
+    for (what, count) in [("changes", recorded.changes.len()), ("keys", recorded.keys.len())] {
+        ensure(count == 0 || count == identity.changes().len(), || {
+            format!("the history has {} changes, the recording lists {count} {what}", identity.changes().len())
+        })?;
+    }
     for (index, (ours, theirs)) in identity.changes().zip(&recorded.changes).enumerate() {
         equal(&format!("the hash of change {index}"), &ours.hash().0, &theirs.change_hash)?;
         if let Some(signed) = &theirs.signed_data {
@@ -36,7 +64,7 @@ fn one_identity(recorded: &Identity) -> Check {
             })?;
         }
     }
-    if recorded.keys.len() == identity.changes().len() { made_again(&identity, &recorded.keys) } else { Ok(()) }
+    if recorded.keys.is_empty() { Ok(()) } else { made_again(&identity, &recorded.keys) }
 }
 
 fn verified(recorded: &Identity) -> Result<Verified, String> {
@@ -103,6 +131,10 @@ pub(super) fn attestations(source: &str, recording: &Recording, progress: &mut d
                 tally.not_yet("signatures of attestations whose subject is not in the recording");
             }
         }
+        if attestation.purpose.as_ref().is_some_and(|purpose| !PURPOSES.contains(&purpose.as_str())) {
+            tally.not_yet("attestations with a purpose that is not known");
+        }
+        count_unknown(&mut tally, "an attestation", &attestation.unknown);
     }
     tally.finish()
 }
@@ -112,22 +144,11 @@ fn one_attestation(identity: &Identity, recorded: &Attestation) -> Check {
     let subject = verified(identity)?;
     let attestation =
         PurposeKeyAttestation::decode(&recorded.attestation).map_err(|e| format!("does not decode: {e}"))?;
-    let now = Timestamp(recorded.created_at.unwrap_or_else(|| subject.latest().valid_from().0));
-    let attested = attestation.verify(&subject, now).map_err(|e| format!("does not verify: {e}"))?;
-    for (what, ours, theirs) in [
-        ("created_at", attested.created_at(), recorded.created_at),
-        ("expires_at", attested.expires_at(), recorded.expires_at),
-    ] {
-        ensure(theirs.is_none_or(|theirs| ours.0 == theirs), || {
-            format!("{what} is {ours}, the recording says {}", theirs.unwrap_or_default())
-        })?;
-    }
-    if let Some(public) = &recorded.public {
-        let key = attested.secure_channel_static().map_err(|e| e.to_string())?;
-        equal("the attested static key", &key.0, public)?;
-        if let Some(Ok(again)) = attest(identity, public.array()?, attested.created_at(), attested.expires_at()) {
-            equal("the attestation, made again,", again.export(), &recorded.attestation)?;
-        }
+    let attested = attestation.verify_at_creation(&subject).map_err(|e| format!("does not verify: {e}"))?;
+    if let Ok(key) = attested.secure_channel_static()
+        && let Some(again) = attest(identity, key.0, attested.created_at(), attested.expires_at())
+    {
+        equal("the attestation, made again,", again?.export(), &recorded.attestation)?;
     }
     Ok(())
 }
@@ -141,16 +162,31 @@ fn form(recorded: &Attestation) -> Check {
         let ours = attestation.claimed_subject().to_string();
         ensure(ours == *identifier, || format!("its subject is {ours}, the recording says {identifier}"))?;
     }
-    let stands = |part: &[u8]| recorded.attestation.windows(part.len().max(1)).any(|window| window == part);
+    let claim = Claim::of(&recorded.attestation).map_err(|e| format!("cannot be taken apart: {e}"))?;
     if let Some(signed) = &recorded.signed_data {
-        ensure(stands(signed), || "what is signed does not stand in the attestation".to_owned())?;
+        equal("what is signed", &claim.signed, signed)?;
     }
-    if let Some(public) = &recorded.public {
-        ensure(stands(public), || "the public key does not stand in the attestation".to_owned())?;
-        if let Some(secret) = &recorded.secret {
-            let ours = SoftwareVault::new().import_static_key(&secret.array()?);
-            equal("the public key of the recorded secret", &ours.0, public)?;
+    for (what, ours, theirs) in [
+        ("created_at", claim.times.created_at, recorded.created_at),
+        ("expires_at", claim.times.expires_at, recorded.expires_at),
+    ] {
+        if let Some(theirs) = theirs {
+            ensure(ours == theirs, || format!("{what} is {ours}, the recording says {theirs}"))?;
         }
+    }
+    if let Some(purpose) = recorded.purpose.as_deref().filter(|purpose| PURPOSES.contains(purpose)) {
+        ensure(purpose == claim.purpose, || format!("it attests a {}, the recording says {purpose}", claim.purpose))?;
+    }
+    let key = claim.static_key.as_ref().map_or(&[][..], |key| key);
+    if let Some(public) = &recorded.public {
+        equal("the attested static key", key, public)?;
+    }
+    if let Some(secret) = &recorded.secret {
+        equal(
+            "the public key of the recorded secret",
+            &SoftwareVault::new().import_static_key(&secret.array()?).0,
+            key,
+        )?;
     }
     Ok(())
 }
@@ -179,6 +215,7 @@ pub(super) fn credentials(source: &str, recording: &Recording, progress: &mut dy
     for credential in &recording.credentials {
         tally.check(format!("credential {}, its form", credential.name), one_credential(credential));
         tally.not_yet("signatures, times and attributes of credentials");
+        count_unknown(&mut tally, "a credential", &credential.unknown);
     }
     tally.finish()
 }
@@ -188,8 +225,8 @@ fn one_credential(recorded: &Credential) -> Check {
     let credential = PresentedCredential::decode(bytes, bytes.len()).map_err(|e| format!("does not decode: {e}"))?;
     equal("the credential, exported,", credential.export(), bytes)?;
     if let Some(signed) = &recorded.signed_data {
-        let found = bytes.windows(signed.len().max(1)).any(|part| part == signed.0.as_slice());
-        ensure(found, || "what is signed does not stand in the credential".to_owned())?;
+        let ours = signed_of_credential(bytes).map_err(|e| format!("cannot be taken apart: {e}"))?;
+        equal("what is signed", ours, signed)?;
     }
     Ok(())
 }

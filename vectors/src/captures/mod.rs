@@ -3,6 +3,7 @@
 //! The format is that of `vectors/production/production-captures.json`. Fields that a file does not
 //! have are not checked; what is recorded but belongs to a later chapter is a visible *not yet*.
 
+mod claims;
 mod conversation;
 mod format;
 mod frames;
@@ -14,14 +15,15 @@ pub(crate) mod party;
 mod replay;
 mod said;
 mod secrets;
+mod signed;
 
 pub use format::Recording;
 pub(crate) use frames::{decode as decode_frame, encode as encode_frame, encode_plaintext};
 
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
-use self::format::Session;
-use crate::report::{Options, Progress, Row};
+use self::format::{Session, Unknown};
+use crate::report::{Options, Progress, Row, Tally};
 
 /// The suites that a session can be of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,4 +80,9 @@ pub fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progr
         identities::attestations(source, recording, progress),
         identities::credentials(source, recording, progress),
     ]
+}
+
+/// Counts the fields that this program does not know.
+fn count_unknown(tally: &mut Tally<'_>, what: &str, unknown: &Unknown) {
+    unknown.keys().for_each(|field| tally.not_yet(format!("what {what} has as `{field}`")));
 }

@@ -13,7 +13,8 @@ use razor::node::{Answer, Request};
 use razor::routing::{Address, Message, Route};
 use razor::vault::suite::Suite;
 use razor::vault::{PublicKey, SoftwareVault};
-use razor::wire::cbor::Reader;
+
+use super::signed::Claim;
 
 /// Randomness by script: the recorded ephemeral key, and nothing else.
 pub(crate) struct Script(pub(crate) [u8; 32]);
@@ -65,12 +66,9 @@ impl Payload {
         let told = |e: razor::Error| format!("the handshake payload is refused: {e}");
         let presentation = Presentation::decode(bytes, &PresentationLimits::DEFAULT).map_err(told)?;
         let identity = presentation.claimed_identity().clone();
-        let rest = bytes.get(1 + identity.export().len()..).unwrap_or_default();
-        let mut reader = Reader::new(rest);
-        reader.skip().map_err(told)?;
-        let end = reader.position();
-        let attestation = PurposeKeyAttestation::decode(&rest[..end]).map_err(told)?;
-        let (created_at, expires_at) = times(&rest[..end]).map_err(told)?;
+        let attestation = presentation.attestation().clone();
+        let times = Claim::of(attestation.export()).map_err(told)?.times;
+        let (created_at, expires_at) = (Timestamp(times.created_at), Timestamp(times.expires_at));
         let presented =
             presentation.verify(&static_key(&attestation, &identity, created_at)?, created_at).map_err(told)?;
         Ok(Self { identity, attestation, credentials: presented.credentials, created_at, expires_at })
@@ -80,22 +78,6 @@ impl Payload {
 fn static_key(attestation: &PurposeKeyAttestation, identity: &Identity, now: Timestamp) -> Result<PublicKey, String> {
     let attested = attestation.verify(identity, now).map_err(|e| format!("the attestation is refused: {e}"))?;
     attested.secure_channel_static().copied().map_err(|e| e.to_string())
-}
-
-/// When an attestation begins and ends, before it is verified.
-fn times(attestation: &[u8]) -> razor::Result<(Timestamp, Timestamp)> {
-    let mut outer = Reader::new(attestation);
-    outer.array()?;
-    let mut envelope = Reader::new(outer.bytes(usize::MAX)?);
-    envelope.array()?;
-    envelope.uint()?;
-    envelope.uint()?;
-    let mut data = Reader::new(envelope.bytes(usize::MAX)?);
-    data.array()?;
-    data.bytes(usize::MAX)?;
-    data.bytes(usize::MAX)?;
-    data.skip()?;
-    Ok((Timestamp(data.uint()?), Timestamp(data.uint()?)))
 }
 
 /// What came out of a machine after one input.

@@ -13,28 +13,27 @@ use razor::identity::PresentedCredential;
 use razor::routing::{Address, Message, Route};
 use razor::vault::suite::Suite;
 
-use super::by_suite;
+use super::claims::{self, Evidence, Seen};
 use super::conversation::{self, Conversation, Found, Item, MESSAGE_2, Part, Side, Tap};
 use super::format::{Frame, Recording, Session, Times};
 use super::frames;
 use super::handshake::{self, Handshake, Outcome};
 use super::party::{Out, Party, Payload};
 use super::said::{Direction, Rule, Said};
-use super::secrets::{Evidence, Secrets, Seen, check_claims};
+use super::secrets::Secrets;
+use super::{by_suite, count_unknown};
 use crate::report::{Check, Progress, Row, Tally, ensure, equal};
 
 pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Row {
     let total = recording.sessions.values().map(|session| session.frames.len()).sum();
     let mut tally = Tally::new(source, "captures: channels replayed in both roles", total, progress);
     for (name, session) in &recording.sessions {
-        if session.secrets.is_some() {
-            by_suite!(session, one_session(&mut tally, name, recording, session), {
-                tally.not_yet("sessions of a suite that nobody knows");
-            });
-        }
+        by_suite!(session, one_session(&mut tally, name, recording, session), {
+            tally.not_yet("sessions of a suite that nobody knows");
+        });
         session.unknown().for_each(|field| tally.not_yet(format!("what a session records as `{field}`")));
     }
-    recording.unknown.keys().for_each(|field| tally.not_yet(format!("what a recording has as `{field}`")));
+    count_unknown(&mut tally, "a recording", &recording.unknown);
     tally.finish()
 }
 
@@ -47,8 +46,8 @@ pub(super) fn taps(name: &str, session: &Session) -> Vec<Result<Tap, (String, St
         taps.push(match frames::decode(frame.frame_hex.get(4..).unwrap_or_default()) {
             Ok(message) => Ok(Tap {
                 case,
-                connection: frame.place.connection(),
-                direction: frame.place.direction.clone(),
+                connection: frame.place.connection,
+                direction: frame.place.direction,
                 message,
                 frame: Some(frame.frame_hex.0.clone()),
             }),
@@ -71,28 +70,62 @@ fn one_session<S: Suite>(tally: &mut Tally<'_>, name: &str, recording: &Recordin
         }
     }
     let taps = found;
-    let mut seen = Seen { evidence: Vec::new(), whole: true };
+    let mut seen = Seen { whole: shows_every_beginning(session, &taps), ..Seen::default() };
     if replay::<S>(tally, &secrets, &taps, 0, &mut seen) == 0 {
-        if taps.iter().any(begins_a_channel) {
-            let sentence = "no message of the session begins a channel with the recorded secrets";
-            return tally.check(name, Err(sentence.into()));
+        match (session.frames.is_empty(), secrets.is_empty(), shows_whole_channels(session, &taps)) {
+            (true, ..) => tally.outside("sessions without frames"),
+            (_, true, _) => tally.outside("sessions without secrets: none of their channels can be replayed"),
+            (_, _, true) => {
+                let sentence = "no channel of the session is one with the recorded secrets";
+                tally.check(name, Err(sentence.into()));
+            }
+            (_, _, false) => tally.outside("sessions that do not show the beginning of a channel"),
         }
         seen.whole = false;
     }
-    check_claims(tally, name, session, &secrets, &seen);
+    claims::check::<S>(tally, name, session, &taps, &seen);
 }
 
-/// Whether a message looks like message 1: a key and nothing else, and a way back.
-fn begins_a_channel(tap: &Tap) -> bool {
-    tap.payload().len() == 32 && tap.from().is_some()
+/// Whether every connection was recorded from its first byte.
+fn shows_every_beginning(session: &Session, taps: &[Tap]) -> bool {
+    taps.iter().all(|tap| {
+        let opens = |frame: &Frame| matches!(frame, Frame::Version(it) if it.place.connection == tap.connection);
+        session.frames.iter().any(opens)
+    })
+}
+
+/// Whether there are channels and all were recorded from their first message, as far as anybody can tell who has no
+/// keys: handshakes stand out by their lengths and answers, and nothing is said to whoever had none.
+fn shows_whole_channels(session: &Session, taps: &[Tap]) -> bool {
+    const MESSAGE_3: usize = 64;
+    let answers = |tap: &Tap, to: &Tap, least: usize| {
+        tap.connection == to.connection
+            && tap.direction != to.direction
+            && tap.payload().len() >= least
+            && tap.from().is_some()
+            && to.from().is_some_and(|from| tap.to() == Some(from))
+    };
+    let mut parties = Vec::new();
+    for message_1 in taps.iter().filter(|tap| tap.payload().len() == 32) {
+        for message_2 in taps.iter().filter(|tap| answers(tap, message_1, MESSAGE_2)) {
+            let ends = |tap: &Tap| answers(tap, message_2, MESSAGE_3) && tap.from() == message_1.from();
+            if taps.iter().any(ends) {
+                parties.extend([message_1.from(), message_2.from()]);
+            }
+        }
+    }
+    let had_a_handshake = |tap: &Tap| !tap.is_like_data() || parties.contains(&tap.to());
+    !parties.is_empty() && shows_every_beginning(session, taps) && taps.iter().all(had_a_handshake)
 }
 
 /// How deep channels inside channels are followed.
 const DEPTH: usize = 8;
 
-/// Replays every channel among `taps`; says how many there are.
+/// Replays every channel among `taps`; says how many there are with a recorded secret.
 fn replay<S: Suite>(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], depth: usize, seen: &mut Seen) -> usize {
-    let Found { conversations, orphans, .. } = conversation::find(secrets, taps);
+    let Found { conversations, orphans, plain } = conversation::find(secrets, taps);
+    seen.whole &= depth > 0 || !plain.into_iter().any(Tap::is_like_data);
+    let found = conversations.len() + orphans.len();
     for orphan in orphans {
         let to = orphan.message.onward().last();
         let answered = |tap: &&Tap| to.is_some() && tap.message.return_route().last() == to;
@@ -102,6 +135,8 @@ fn replay<S: Suite>(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], dept
                 tally.not_yet(handshake::MISSING);
             }
             Some(message_1) if handshake::answers_a_stranger::<S>(secrets, message_1, orphan) => {
+                seen.strangers = true;
+                seen.ephemerals.extend(orphan.ephemeral());
                 tally.not_yet(handshake::STRANGER);
             }
             Some(message_1) => tally.check(&orphan.case, Err(format!("it does not answer {}", message_1.case))),
@@ -112,7 +147,7 @@ fn replay<S: Suite>(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], dept
         match handshake::run::<S>(secrets, conversation) {
             Ok(Outcome::Whole(handshake)) => {
                 tally.check(format!("{case}, the handshake in Noise"), Ok(()));
-                match one_channel::<S>(tally, secrets, conversation, *handshake, &mut seen.evidence) {
+                match one_channel::<S>(tally, secrets, conversation, *handshake, seen) {
                     Ok(inner) if depth < DEPTH => {
                         replay::<S>(tally, secrets, &inner, depth + 1, seen);
                     }
@@ -122,13 +157,16 @@ fn replay<S: Suite>(tally: &mut Tally<'_>, secrets: &Secrets, taps: &[Tap], dept
             }
             Ok(Outcome::Part(reason)) => {
                 seen.whole &= reason != handshake::MISSING;
+                seen.strangers |= reason == handshake::STRANGER;
+                let parts = [Part::Message1, Part::Message2].map(|part| conversation.get(part)?.ephemeral());
+                seen.ephemerals.extend(parts.into_iter().flatten());
                 tally.check(format!("{case}, the handshake as far as it goes"), Ok(()));
                 conversation.items.iter().for_each(|_| tally.not_yet(reason));
             }
             Err(sentence) => tally.check(format!("{case}, the handshake in Noise"), Err(sentence)),
         }
     }
-    conversations.len()
+    found
 }
 
 /// A channel of which everything is known, ready to be played.
@@ -150,7 +188,7 @@ fn one_channel<'t, S: Suite>(
     secrets: &Secrets,
     conversation: &Conversation<'t>,
     handshake: Handshake,
-    evidence: &mut Vec<Evidence>,
+    seen: &mut Seen,
 ) -> Result<Vec<Tap>, String> {
     let responder = conversation.responder.clone().ok_or("it has no responder")?;
     let message_1 = conversation.get(Part::Message1).ok_or("it has no message 1")?;
@@ -167,9 +205,9 @@ fn one_channel<'t, S: Suite>(
             .iter()
             .for_each(|_| tally.not_yet("credentials in handshakes: signatures, times, attributes"));
     }
-    evidence.push(Evidence {
-        ephemerals: [message_1, conversation.get(Part::Message2).unwrap_or(message_1)]
-            .map(|tap| tap.ephemeral().copied().unwrap_or_default()),
+    let ephemerals = [message_1, conversation.get(Part::Message2).unwrap_or(message_1)].map(Tap::ephemeral);
+    seen.ephemerals.extend(ephemerals.into_iter().flatten());
+    seen.evidence.push(Evidence {
         statics: means.map(|means| means.vault().1),
         identities: payloads.map(|payload| payload.identity.clone()),
         times,
@@ -219,7 +257,7 @@ impl<'t, S: Suite> Play<'_, 't, S> {
                 (nonce, Said::Payload(message)) if seen.insert((item.sender, nonce)) => Some(Tap {
                     case: format!("{}, inside", item.tap.case),
                     connection: item.tap.connection,
-                    direction: item.tap.direction.clone(),
+                    direction: item.tap.direction,
                     message: message.clone(),
                     frame: None,
                 }),

@@ -1,231 +1,28 @@
-//! Whole recordings answered by our own node: bytes of a connection go in, and the bytes that come out are the
-//! recorded ones, frame by frame. The recorded random addresses, ephemeral keys and tracing text are fed in as a script;
-//! what applications said is said by the owner of the node, and echoes come from our own echoer.
-//!
-//! An end of a connection can be played when the parties of all its channels were there, and the connection showed
-//! everything in order: that is what a node sees. The other ends are replayed channel by channel, without a node.
+//! A node at one end of a connection, played through a recording.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use razor::channel::{self, Config, Listening};
-use razor::env::{Entropy, Env, Instant, Purpose, Timestamp};
+use razor::env::{Env, Instant, Timestamp};
 use razor::identity::{MemoryStore, PresentationLimits, PresentedCredential};
 use razor::machine::Machine;
 use razor::node::{
     Answer, Command, Connected, ConnectionId, Echoer, Event, Flow, Input, Mailbox, Node, Output, Request, Spec,
 };
-use razor::routing::{Address, Message, Route, TransportType};
+use razor::routing::{Address, Message, Route};
 use razor::vault::SoftwareVault;
 use razor::vault::suite::Suite;
 
-use super::conversation::{self, Conversation, Item, Part, Side, Tap};
-use super::format::{Recording, Session};
-use super::handshake::{self, Outcome};
-use super::party::{Means, Payload};
-use super::replay::taps;
-use super::said::{Direction, Rule, Said};
-use super::secrets::Secrets;
-use super::{by_suite, frames};
-use crate::report::{Check, Progress, Row, Tally, ensure, equal};
-
-const SERVICES: &str = "messages of services that are still to come: their frames are checked";
-const ELSEWHERE: &str = "ends of connections that show only a part of what their node did: replayed channel by channel";
-
-pub(super) fn check(source: &str, recording: &Recording, progress: &mut dyn FnMut(Progress)) -> Row {
-    let total = recording.sessions.values().map(|session| 2 * session.frames.len()).sum();
-    let mut tally = Tally::new(source, "captures: whole frames by our node", total, progress);
-    for (name, session) in &recording.sessions {
-        by_suite!(session, one_session(&mut tally, name, recording, session), {});
-    }
-    tally.finish()
-}
-
-fn one_session<S: Suite>(tally: &mut Tally<'_>, name: &str, recording: &Recording, session: &Session) {
-    // What is wrong with secrets or frames is told elsewhere.
-    let Ok(secrets) = Secrets::new(recording, session) else { return };
-    let taps: Vec<Tap> = taps(name, session).into_iter().filter_map(Result::ok).collect();
-    let found = conversation::find(&secrets, &taps);
-    let channels: Vec<Channel<'_, S>> =
-        found.conversations.iter().filter_map(|conversation| Channel::new(&secrets, conversation)).collect();
-    let whole = channels.len() == found.conversations.len() && found.orphans.is_empty();
-    let mut answered = BTreeSet::new();
-    let ends: BTreeSet<(u64, &str)> = taps.iter().map(|tap| (tap.connection, tap.direction.as_str())).collect();
-    for (connection, direction) in ends {
-        let here: Vec<&Tap> = taps.iter().filter(|tap| tap.connection == connection).collect();
-        let channels: Vec<&Channel<'_, S>> =
-            channels.iter().filter(|channel| channel.tap(Part::Message1).connection == connection).collect();
-        if !whole || !channels.iter().all(|channel| channel.is_played_at(direction)) {
-            tally.outside(ELSEWHERE);
-            continue;
-        }
-        let echoers = echoers(&here, &channels, direction);
-        if meets_a_listener(&here, &channels, direction) {
-            tally.outside(ELSEWHERE);
-            continue;
-        }
-        let mut end = match End::new(&secrets, &channels, &here, direction) {
-            Ok(end) => end,
-            Err(sentence) => {
-                tally.check(format!("{name}, connection {connection}, the node that sends {direction}"), Err(sentence));
-                continue;
-            }
-        };
-        end.play(tally, &here, &echoers);
-        for tap in here.iter().filter(|tap| echoers.iter().any(|echoer| concerns(tap, echoer))) {
-            answered.insert(tap.case.clone());
-        }
-    }
-    found.plain.iter().filter(|tap| !answered.contains(&tap.case)).for_each(|_| tally.not_yet(SERVICES));
-}
-
-/// Whether something other than a message 1 of this connection is for a listener: a channel inside a channel.
-fn meets_a_listener<S: Suite>(here: &[&Tap], channels: &[&Channel<'_, S>], direction: &str) -> bool {
-    let first = |message: &Message| message.onward().first().map(|first| first.to_owned());
-    let answering = channels.iter().filter(|channel| channel.side_at(direction) == Side::Responder);
-    let listeners: BTreeSet<_> = answering.map(|channel| first(&channel.tap(Part::Message1).message)).collect();
-    let inner = channels.iter().flat_map(|channel| channel.inner(channel.side_at(direction)));
-    let is_begun = |tap: &Tap| channels.iter().any(|channel| std::ptr::eq(channel.tap(Part::Message1), tap));
-    let plain = here.iter().filter(|tap| tap.direction != direction && !is_begun(tap)).map(|tap| &tap.message);
-    inner.chain(plain).any(|message| listeners.contains(&first(message)))
-}
-
-/// Whether a plain message goes to or comes from this address.
-fn concerns(tap: &Tap, address: &Address) -> bool {
-    let address = Some(address.as_ref());
-    tap.message.onward().first() == address || tap.message.return_route().first() == address
-}
-
-/// A channel of which everything is known.
-struct Channel<'c, S> {
-    conversation: &'c Conversation<'c>,
-    responder: Address,
-    alice: (Means, Payload),
-    bob: (Means, Payload),
-    to_responder: Direction<'c, S>,
-    to_initiator: Direction<'c, S>,
-}
-
-impl<'c, S: Suite> Channel<'c, S> {
-    fn new(secrets: &Secrets, conversation: &'c Conversation<'c>) -> Option<Self> {
-        let Ok(Outcome::Whole(handshake)) = handshake::run::<S>(secrets, conversation) else { return None };
-        let (bob, alice) = (Payload::parse(&handshake.payload_2).ok()?, Payload::parse(&handshake.payload_3).ok()?);
-        let [forth, back] = [handshake.initiator.send.clone(), handshake.responder.send.clone()];
-        Some(Self {
-            conversation,
-            responder: conversation.responder.clone()?,
-            alice: (handshake.alice, alice),
-            bob: (handshake.bob, bob),
-            to_responder: Direction::new(&conversation.items, Side::Initiator, forth),
-            to_initiator: Direction::new(&conversation.items, Side::Responder, back),
-        })
-    }
-
-    fn tap(&self, part: Part) -> &'c Tap {
-        // A channel has all three.
-        self.conversation.get(part).unwrap_or(self.conversation.items[0].tap)
-    }
-
-    /// Which side of the channel is at the end of the connection that sends in this direction.
-    fn side_at(&self, direction: &str) -> Side {
-        if self.tap(Part::Message1).direction == direction { Side::Initiator } else { Side::Responder }
-    }
-
-    fn sent_by(&self, side: Side) -> &Direction<'c, S> {
-        match side {
-            Side::Initiator => &self.to_responder,
-            Side::Responder => &self.to_initiator,
-        }
-    }
-
-    fn decryptor(&self, side: Side) -> &Address {
-        match side {
-            Side::Initiator => &self.conversation.initiator,
-            Side::Responder => &self.responder,
-        }
-    }
-
-    /// Whether a node at this end of the connection is the party, and what was recorded is what it saw.
-    fn is_played_at(&self, direction: &str) -> bool {
-        let side = self.side_at(direction);
-        let items = &self.conversation.items;
-        let at_home = |item: &Item<'_>| item.tap.connection == self.tap(Part::Message1).connection;
-        let opens = items.iter().position(|item| item.part == Part::Message3);
-        let data = items.iter().position(|item| item.part == Part::Data);
-        let listener = self.tap(Part::Message1).message.onward().len() == 1 || side == Side::Initiator;
-        self.conversation.is_at(side)
-            && listener
-            && opens < data.or(Some(items.len()))
-            && items.iter().all(|item| item.part != Part::Again && at_home(item))
-            && digits(self.decryptor(side)).is_some()
-            && self.sent_by(side).encryptor().is_none_or(|address| digits(&address).is_some())
-            && in_order(items, side)
-            && self.inner(side).all(is_local)
-    }
-
-    /// What comes out of the channel on this side.
-    fn inner(&self, side: Side) -> impl Iterator<Item = &Message> {
-        let peer = if side == Side::Initiator { Side::Responder } else { Side::Initiator };
-        self.sent_by(peer).by_nonce.values().filter_map(|(_, said)| match said {
-            Said::Payload(message) => Some(message),
-            _ => None,
-        })
-    }
-}
-
-/// Whether everything that a side has sent was recorded, in the order in which it was sent.
-fn in_order(items: &[Item<'_>], side: Side) -> bool {
-    let own = items.iter().filter(|item| item.part == Part::Data && item.sender == side);
-    own.zip(0u64..).all(|(item, nonce)| item.tap.payload().starts_with(&nonce.to_be_bytes()))
-}
-
-/// A frame of ours with the recorded tracing text: where each message has another, it is fed in after the fact.
-fn traced(ours: &[u8], recorded: &Tap) -> Vec<u8> {
-    match frames::decode(ours.get(4..).unwrap_or_default()) {
-        Ok(mut message) if message.tracing() != recorded.message.tracing() => {
-            message.set_tracing(recorded.message.tracing());
-            frames::encode(&message)
-        }
-        _ => ours.to_vec(),
-    }
-}
-
-fn is_local(message: &Message) -> bool {
-    message.onward().first().is_some_and(|first| first.transport == TransportType::LOCAL)
-}
-
-/// The 16 random bytes of an address.
-fn digits(address: &Address) -> Option<[u8; 16]> {
-    let bytes = hex::decode(address.as_ref().value).ok()?;
-    bytes.try_into().ok().filter(|_| address.as_ref().transport == TransportType::LOCAL)
-}
-
-/// Randomness by script.
-#[derive(Default)]
-struct Script {
-    addresses: VecDeque<[u8; 16]>,
-    ephemeral: [u8; 32],
-    /// For addresses that no recording shows.
-    unseen: u64,
-}
-
-impl Entropy for Script {
-    fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
-        out.fill(0);
-        let mut copy = |from: &[u8]| out.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        match purpose {
-            Purpose::Address => {
-                self.unseen += 1;
-                match self.addresses.pop_front() {
-                    Some(address) => copy(&address),
-                    None => copy(&self.unseen.to_be_bytes()),
-                }
-            }
-            Purpose::Ephemeral => copy(&self.ephemeral),
-            _ => {}
-        }
-    }
-}
+use super::channel::Channel;
+use super::script::{Script, digits};
+use crate::captures::conversation::{Item, Part, Side, Tap};
+use crate::captures::format::Direction as Way;
+use crate::captures::frames;
+use crate::captures::party::{Means, Payload};
+use crate::captures::said::{Rule, Said};
+use crate::captures::secrets::Secrets;
+use crate::report::{Check, Tally, ensure, equal};
 
 /// What a frame is to the node at one end.
 enum Meaning<'p, 'c> {
@@ -235,9 +32,9 @@ enum Meaning<'p, 'c> {
 }
 
 /// A node at one end of a connection.
-struct End<'p, 'c, S> {
+pub(super) struct End<'p, 'c, S> {
     node: Node,
-    direction: &'p str,
+    direction: Way,
     /// Where to send what is for the peer.
     sender: Address,
     vault: SoftwareVault,
@@ -258,11 +55,11 @@ struct End<'p, 'c, S> {
 const CONNECTION: ConnectionId = ConnectionId(1);
 
 impl<'p, 'c, S: Suite> End<'p, 'c, S> {
-    fn new(
+    pub(super) fn new(
         secrets: &Secrets,
         channels: &'p [&'p Channel<'c, S>],
         here: &[&Tap],
-        direction: &'p str,
+        direction: Way,
     ) -> Result<Self, String> {
         let mut vault = SoftwareVault::new();
         secrets.statics().values().for_each(|secret| {
@@ -300,7 +97,7 @@ impl<'p, 'c, S: Suite> End<'p, 'c, S> {
         Ok(end)
     }
 
-    fn play(&mut self, tally: &mut Tally<'_>, here: &[&Tap], echoers: &[Address]) {
+    pub(super) fn play(&mut self, tally: &mut Tally<'_>, here: &[&Tap], echoers: &[Address]) {
         for echoer in echoers {
             if let Err(sentence) = self.start_echoer(echoer) {
                 tally.check(format!("the echoer {echoer}"), Err(sentence));
@@ -627,51 +424,13 @@ impl<'p, 'c, S: Suite> End<'p, 'c, S> {
     }
 }
 
-/// The addresses at an end that answer every message at once with the same payload: an echoer can stand there.
-fn echoers<S: Suite>(here: &[&Tap], channels: &[&Channel<'_, S>], direction: &str) -> Vec<Address> {
-    let nowhere = Route::new();
-    let mut echoes: BTreeMap<Address, bool> = BTreeMap::new();
-    // Per channel, or outside: whom the last message was for, and what answers it.
-    let mut pending: BTreeMap<Option<usize>, (Address, Message)> = BTreeMap::new();
-    for tap in here {
-        let within = channels.iter().position(|c| c.conversation.items.iter().any(|i| std::ptr::eq(i.tap, *tap)));
-        let message = match within {
-            None => tap.message.clone(),
-            Some(number) => {
-                let channel = channels[number];
-                let said = [&channel.to_responder, &channel.to_initiator].into_iter().find_map(|d| d.of(tap));
-                match said {
-                    Some((_, Said::Payload(message))) => message.clone(),
-                    Some(_) if tap.direction == direction => Message::new(nowhere.as_ref(), nowhere.as_ref(), &[]),
-                    _ => continue,
-                }
-            }
-        };
-        if tap.direction == direction {
-            match pending.remove(&within) {
-                Some((address, expected)) => {
-                    let fits = message.onward() == expected.onward()
-                        && message.payload() == expected.payload()
-                        && message.return_route() == Route::new().then(address.clone()).as_ref();
-                    *echoes.entry(address).or_insert(true) &= fits;
-                }
-                // It says something of its own.
-                None => {
-                    if let Some(from) = message.return_route().first() {
-                        echoes.insert(from.to_owned(), false);
-                    }
-                }
-            }
-        } else if let (1, Some(address)) = (message.onward().len(), message.onward().first()) {
-            let address = address.to_owned();
-            let answer = Message::new(message.return_route(), nowhere.as_ref(), message.payload());
-            if let Some((unanswered, _)) = pending.insert(within, (address, answer)) {
-                echoes.insert(unanswered, false);
-            }
+/// A frame of ours with the recorded tracing text: where each message has another, it is fed in after the fact.
+fn traced(ours: &[u8], recorded: &Tap) -> Vec<u8> {
+    match frames::decode(ours.get(4..).unwrap_or_default()) {
+        Ok(mut message) if message.tracing() != recorded.message.tracing() => {
+            message.set_tracing(recorded.message.tracing());
+            frames::encode(&message)
         }
+        _ => ours.to_vec(),
     }
-    for (address, _) in pending.into_values() {
-        echoes.insert(address, false);
-    }
-    echoes.into_iter().filter(|(_, echoes)| *echoes).map(|(address, _)| address).collect()
 }
