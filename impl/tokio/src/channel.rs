@@ -1,0 +1,310 @@
+//! Secure channels, their listeners, and sessions that keep one open.
+
+use std::sync::Arc;
+
+use razor::channel::{self, Addresses, HandshakeTime, Listening, Padding, Places, Trust};
+use razor::identity::{Identifier, PresentedCredential};
+use razor::routing::{Address, Route};
+use razor::session::{self, Keeping, Kept};
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+use crate::identity::Identity;
+use crate::node::Node;
+use crate::reach::Reach;
+use crate::shard::Handle;
+use crate::suite::Suite;
+
+/// How a secure channel is to be.
+#[derive(Debug, Clone)]
+pub struct ChannelOptions {
+    /// With whom it may be opened; with anyone who proves an identity, by default.
+    pub trust: Trust,
+    /// How long the handshake may take.
+    pub timeout: HandshakeTime,
+    /// Padding of what is sent; none by default.
+    pub padding: Padding,
+    /// The suite.
+    pub suite: Suite,
+    /// What is presented to the peer.
+    pub credentials: Vec<PresentedCredential>,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> Self {
+        Self {
+            trust: Trust::Everyone,
+            timeout: HandshakeTime::DEFAULT,
+            padding: Padding::None,
+            suite: Suite::default(),
+            credentials: Vec::new(),
+        }
+    }
+}
+
+impl ChannelOptions {
+    /// Only with whom `trust` trusts.
+    pub fn trusting(trust: Trust) -> Self {
+        Self { trust, ..Self::default() }
+    }
+
+    fn config(&self, node: &Node, identity: &Identity) -> Result<Arc<channel::Config>> {
+        let now = node.clock().wall();
+        let mut config = channel::Config::new(&identity.identity, &identity.attestation, &self.credentials, now)?;
+        config.trust = self.trust.clone();
+        config.timeout = self.timeout;
+        config.padding = self.padding;
+        Ok(Arc::new(config))
+    }
+}
+
+/// How a listener for secure channels is to be.
+#[derive(Debug, Clone, Default)]
+pub struct ListenerOptions {
+    /// How its channels are to be.
+    pub channel: ChannelOptions,
+    /// Through what it is reached: connections, listeners, channels. Not at all, by default, but through
+    /// its own channels.
+    pub reached_through: Vec<Reach>,
+    /// How many half-open handshakes it bears.
+    pub places: Places,
+}
+
+/// How a session is to be.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// How its channels are to be.
+    pub channel: ChannelOptions,
+    /// The far node's worker that sends pings back.
+    pub echo: Address,
+    /// Its times.
+    pub times: session::Config,
+}
+
+impl Node {
+    /// Opens a secure channel with whoever listens at the end of `route`. Returns when it is open.
+    ///
+    /// # Errors
+    /// `CHN-10` when the peer is not trusted, `CHN-*` for everything else that is wrong with it, `CHN-45`
+    /// when it does not answer in time; the address is that of the channel.
+    pub async fn create_secure_channel(
+        &self,
+        identity: &Identity,
+        route: impl Into<Route>,
+        options: ChannelOptions,
+    ) -> Result<SecureChannel> {
+        let route = route.into();
+        let config = options.config(self, identity)?;
+        let shard = self.shard_of(&route).await?;
+        let create = options.suite.makers().create;
+        let channel = shard.call(move |shard| shard.open_channel(create, config, &route)).await??;
+        let (Addresses { encryptor, decryptor }, opened, alive) = channel;
+        let opened = opened.await.map_err(|_| Error::Stopped)?.map_err(|error| Error::at(error, &encryptor))?;
+        let producer = {
+            let encryptor = encryptor.clone();
+            shard.call(move |shard| shard.node.producer_at(&encryptor)).await?
+        };
+        let reach = Reach::only(self.shards().len(), shard.index(), producer);
+        Ok(SecureChannel { shard, encryptor, decryptor, peer: opened.peer, alive, reach })
+    }
+
+    /// Listens for secure channels at `address`: on all shards, so that a channel lives where its connection does.
+    ///
+    /// # Errors
+    /// `NOD-13` when the address is taken.
+    pub async fn create_secure_channel_listener(
+        &self,
+        identity: &Identity,
+        address: impl Into<Address>,
+        options: ListenerOptions,
+    ) -> Result<SecureChannelListener> {
+        let address = address.into();
+        let config = options.channel.config(self, identity)?;
+        let listen = options.channel.suite.makers().listen;
+        let mut ids = Vec::new();
+        for shard in self.shards() {
+            let listening = Listening {
+                address: address.clone(),
+                places: options.places,
+                reached_through: Reach::ids(&options.reached_through, shard.index()),
+            };
+            let config = config.clone();
+            let id = shard.call(move |shard| shard.with(|node, env| listen(node, env, config, listening))).await?;
+            ids.push(Some(id.map_err(|error| Error::at(error, &address))?));
+        }
+        Ok(SecureChannelListener { address, reach: Reach::new(ids) })
+    }
+
+    /// Keeps a session with the node at the end of `route`: a secure channel that is made anew whenever it
+    /// or the way to it dies. It begins at once and needs nobody from then on.
+    ///
+    /// # Errors
+    /// Those of the node; a peer that is not there is none: the session goes on trying.
+    pub async fn keep_session(
+        &self,
+        identity: &Identity,
+        route: impl Into<Route>,
+        options: SessionOptions,
+    ) -> Result<Session> {
+        let route = route.into();
+        let SessionOptions { channel, echo, times } = options;
+        let config = channel.config(self, identity)?;
+        let shard = self.shard_of(&route).await?;
+        let keep = channel.suite.makers().keep;
+        let keeping = Keeping { channel: config, route, echo, session: times };
+        let (kept, up) = shard.call(move |shard| shard.keep_session(keep, keeping)).await??;
+        let reach = Reach::only(self.shards().len(), shard.index(), Some(kept.reached_through));
+        Ok(Session { shard, kept, up, reach })
+    }
+
+    /// The shard on which the first hop of a route is; any, when it is on all of them.
+    async fn shard_of(&self, route: &Route) -> Result<Handle> {
+        let first = route.as_ref().first().map(|first| first.to_owned());
+        for shard in self.shards() {
+            let Some(first) = first.clone() else { break };
+            if shard.call(move |shard| shard.node.producer_at(&first).is_some()).await? {
+                return Ok(shard.clone());
+            }
+        }
+        Ok(self.any_shard().clone())
+    }
+}
+
+/// An open secure channel. It goes on when this is dropped; [`close`](Self::close) ends it.
+#[derive(Debug)]
+pub struct SecureChannel {
+    shard: Handle,
+    encryptor: Address,
+    decryptor: Address,
+    peer: Identifier,
+    alive: watch::Receiver<()>,
+    reach: Reach,
+}
+
+impl SecureChannel {
+    /// The address to send to: what is sent on from there goes to the peer's node, and to nobody else.
+    pub fn address(&self) -> &Address {
+        &self.encryptor
+    }
+
+    /// The address that the peer sends to.
+    pub fn decryptor(&self) -> &Address {
+        &self.decryptor
+    }
+
+    /// A route through the channel to a worker of the peer's node.
+    pub fn route(&self, to: impl Into<Address>) -> Route {
+        Route::from(self.encryptor.clone()).then(to)
+    }
+
+    /// Who the peer has proved to be.
+    pub fn peer(&self) -> &Identifier {
+        &self.peer
+    }
+
+    /// What the peer reaches here.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.alive.has_changed().is_ok()
+    }
+
+    /// Waits until it is closed, by either side.
+    pub async fn closed(&self) {
+        let mut alive = self.alive.clone();
+        // The other end is dropped with the channel.
+        while alive.changed().await.is_ok() {}
+    }
+
+    /// Closes it and tells the peer.
+    ///
+    /// # Errors
+    /// `NOD-2` when it is closed already.
+    pub async fn close(self) -> Result<()> {
+        stop(&self.shard, self.encryptor).await
+    }
+}
+
+/// A listener for secure channels.
+#[derive(Debug, Clone)]
+pub struct SecureChannelListener {
+    address: Address,
+    reach: Reach,
+}
+
+impl SecureChannelListener {
+    /// Where initiators send to.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What the peers of its channels reach.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+}
+
+/// A session that is kept. It goes on when this is dropped; [`stop`](Self::stop) ends it.
+#[derive(Debug)]
+pub struct Session {
+    shard: Handle,
+    kept: Kept,
+    up: watch::Receiver<bool>,
+    reach: Reach,
+}
+
+impl Session {
+    /// The address to send to: the way to the far node, whichever channel it is now.
+    pub fn address(&self) -> &Address {
+        &self.kept.way
+    }
+
+    /// A route through the session to a worker of the far node.
+    pub fn route(&self, to: impl Into<Address>) -> Route {
+        Route::from(self.kept.way.clone()).then(to)
+    }
+
+    /// What the far node reaches here.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Whether it is up.
+    pub fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+
+    /// Waits until it is up.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the node has been shut down.
+    pub async fn up(&self) -> Result<()> {
+        self.up.clone().wait_for(|up| *up).await.map(drop).map_err(|_| Error::Stopped)
+    }
+
+    /// Waits until it is down.
+    pub async fn down(&self) {
+        let _ = self.up.clone().wait_for(|up| !*up).await;
+    }
+
+    /// Ends it and its channel.
+    ///
+    /// # Errors
+    /// `NOD-2` when it has ended already.
+    pub async fn stop(self) -> Result<()> {
+        let Kept { way, session, .. } = self.kept;
+        stop(&self.shard, session).await?;
+        stop(&self.shard, way).await
+    }
+}
+
+async fn stop(shard: &Handle, address: Address) -> Result<()> {
+    let stopped = {
+        let address = address.clone();
+        shard.call(move |shard| shard.with(|node, env| node.stop_worker(env, &address))).await?
+    };
+    stopped.map_err(|error| Error::at(error, &address))
+}

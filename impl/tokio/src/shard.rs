@@ -1,0 +1,595 @@
+//! A shard: the task that owns one core node, and does for it what it asks of the world.
+//!
+//! Everything comes in through one bounded queue and is handled to its end before the next; nothing in here
+//! waits for anything else. What does not fit into the node stays here, one item for each connection and a
+//! few for each sender, and is offered again after every step; whoever sent it waits meanwhile.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use razor::channel::{self, Addresses};
+use razor::env::{Env, Seeded};
+use razor::error::{Blame, Result as CoreResult};
+use razor::identity::Identifier;
+use razor::machine::{Machine as _, Refused};
+use razor::node::{self, Answer, Connected, ConnectionId, Delivery, Event, Flow, Mailbox, Provenance, Request};
+use razor::routing::{Address, Message, Route};
+use razor::session::{Keeping, Kept};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::connection::{self, Pipe};
+use crate::error::{Error, Result};
+use crate::keys::Keys;
+use crate::network::BoxStream;
+
+/// How many inputs wait for a shard before those who send them wait.
+const QUEUE: usize = 1024;
+
+/// How many inputs are taken at once.
+const BATCH: usize = 128;
+
+/// How many events are kept for who listens to them slowly.
+const EVENTS: usize = 1024;
+
+/// What a shard takes.
+pub(crate) enum Input {
+    /// Something is to be done with the node.
+    Call(Box<dyn FnOnce(&mut Shard) + Send>),
+    /// Bytes came from a connection's peer. There is one of these at a time for each connection.
+    Received { connection: ConnectionId, bytes: Vec<u8> },
+    /// Bytes were written to a connection's peer.
+    Sent { connection: ConnectionId, bytes: u64 },
+    /// A connection has ended.
+    Gone { connection: ConnectionId },
+    /// The owner of an inbox took messages from it.
+    Taken { inbox: Address, messages: u64 },
+    /// A message is to be sent.
+    Send(Outgoing),
+}
+
+/// A message to be sent, and who waits for that.
+pub(crate) struct Outgoing {
+    /// The inbox that it is sent from; `None` for the node's owner.
+    pub(crate) from: Option<Address>,
+    pub(crate) message: Message,
+    pub(crate) provenance: Provenance,
+    pub(crate) ticket: Ticket,
+}
+
+/// What happens when a message has entered the node.
+pub(crate) enum Ticket {
+    /// Somebody is told how it went.
+    Verdict(oneshot::Sender<CoreResult<()>>),
+    /// Somebody may send another one.
+    Permit(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit),
+}
+
+impl Ticket {
+    fn used(self, result: CoreResult<()>) {
+        match self {
+            Self::Verdict(verdict) => drop(verdict.send(result)),
+            Self::Permit(_) => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a message was not sent");
+                }
+            }
+        }
+    }
+
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool {
+        matches!(self, Self::Verdict(verdict) if verdict.is_closed())
+    }
+}
+
+/// A channel that has opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opened {
+    pub(crate) peer: Identifier,
+}
+
+/// Who waits for a channel to open.
+struct Opening {
+    encryptor: Address,
+    opened: oneshot::Sender<CoreResult<Opened>>,
+}
+
+/// What is known of a channel while it is there.
+struct Channel {
+    decryptor: Address,
+    /// Says who is no longer there when it is dropped.
+    _alive: watch::Sender<()>,
+}
+
+/// The task's state.
+pub(crate) struct Shard {
+    pub(crate) node: node::Node,
+    entropy: Seeded,
+    clock: Clock,
+    keys: Arc<Keys>,
+    /// The most bytes that the node takes from a connection at once.
+    chunk: usize,
+    me: mpsc::WeakSender<Input>,
+    connections: BTreeMap<ConnectionId, Pipe>,
+    /// Connections with frames that their writers have not been given.
+    unflushed: Vec<ConnectionId>,
+    /// Connections whose last bytes the node did not take, and the bytes.
+    parked: BTreeMap<ConnectionId, Vec<u8>>,
+    /// Messages that the node did not take, by the inbox that they are sent from.
+    unsent: BTreeMap<Option<Address>, VecDeque<Outgoing>>,
+    inboxes: BTreeMap<Address, mpsc::Sender<Delivery>>,
+    /// By encryptor.
+    channels: BTreeMap<Address, Channel>,
+    /// Who waits for a channel to open, by its decryptor.
+    opening: BTreeMap<Address, Opening>,
+    /// Channels that nobody wants any more.
+    unwanted: Vec<Address>,
+    sessions: BTreeMap<Address, watch::Sender<bool>>,
+    events: broadcast::Sender<Event>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// How others reach a shard.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    inputs: mpsc::Sender<Input>,
+    events: broadcast::Sender<Event>,
+    index: usize,
+}
+
+/// What a shard is made of.
+pub(crate) struct Parts {
+    pub(crate) config: node::Config,
+    pub(crate) entropy: Seeded,
+    pub(crate) clock: Clock,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Starts a shard's task.
+pub(crate) fn spawn(parts: Parts) -> Handle {
+    let Parts { config, mut entropy, clock, keys, tasks, stop } = parts;
+    let (inputs, queue) = mpsc::channel(QUEUE);
+    let (events, _) = broadcast::channel(EVENTS);
+    let handle = Handle { inputs: inputs.clone(), events: events.clone(), index: usize::from(config.shard) };
+    let shard = Shard {
+        chunk: config.tcp.chunk,
+        node: node::Node::new(config, &mut entropy),
+        entropy,
+        clock,
+        keys,
+        me: inputs.downgrade(),
+        connections: BTreeMap::new(),
+        unflushed: Vec::new(),
+        parked: BTreeMap::new(),
+        unsent: BTreeMap::new(),
+        inboxes: BTreeMap::new(),
+        channels: BTreeMap::new(),
+        opening: BTreeMap::new(),
+        unwanted: Vec::new(),
+        sessions: BTreeMap::new(),
+        events,
+        tasks: tasks.clone(),
+        stop,
+    };
+    tasks.spawn(shard.run(queue));
+    handle
+}
+
+impl Handle {
+    /// This shard's number.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Does something with the shard and gives back what comes of it.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let call = Box::new(move |shard: &mut Shard| drop(answer.send(call(shard))));
+        self.send(Input::Call(call)).await?;
+        answered.await.map_err(|_| Error::Stopped)
+    }
+
+    /// Gives it an input; waits while its queue is full.
+    pub(crate) async fn send(&self, input: Input) -> Result<()> {
+        self.inputs.send(input).await.map_err(|_| Error::Stopped)
+    }
+
+    /// As [`send`](Self::send), without waiting: the input comes back when it cannot be taken now.
+    pub(crate) fn try_send(&self, input: Input) -> Result<(), Input> {
+        self.inputs.try_send(input).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(input) | mpsc::error::TrySendError::Closed(input) => input,
+        })
+    }
+
+    /// What happens from now on.
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}
+
+impl Shard {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let stop = self.stop.clone();
+        let timer = tokio::time::sleep(std::time::Duration::ZERO);
+        tokio::pin!(timer);
+        loop {
+            let due = self.node.deadline().map(|deadline| deadline.at);
+            let overdue = due.is_some_and(|at| at <= self.clock.now());
+            if stop.is_cancelled() {
+                break;
+            }
+            if overdue {
+                while batch.len() < BATCH
+                    && let Ok(input) = inputs.try_recv()
+                {
+                    batch.push(input);
+                }
+                // Others of this thread are to go on as well.
+                tokio::task::yield_now().await;
+            } else {
+                if let Some(at) = due.map(|at| self.clock.when(at)).filter(|at| *at != timer.deadline()) {
+                    timer.as_mut().reset(at);
+                }
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    taken = inputs.recv_many(&mut batch, BATCH) => {
+                        if taken == 0 {
+                            break;
+                        }
+                    }
+                    () = &mut timer, if due.is_some() => {}
+                }
+            }
+            for input in batch.drain(..) {
+                self.take(input);
+            }
+            if due.is_some_and(|at| at <= self.clock.now()) {
+                self.with(|node, env| node.handle_timeout(env));
+            }
+            self.resume();
+            self.flush();
+        }
+        self.close(inputs).await;
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Call(call) => call(self),
+            Input::Received { connection, bytes } => self.receive(connection, bytes),
+            Input::Sent { connection, bytes } => self.tell(node::Input::Sent { connection, bytes }),
+            Input::Gone { connection } => {
+                self.forget(connection);
+                self.tell(node::Input::Disconnected { connection });
+            }
+            Input::Taken { inbox, messages } => {
+                for _ in 0..messages {
+                    self.tell(node::Input::Taken { inbox: inbox.clone() });
+                }
+            }
+            Input::Send(outgoing) => match self.unsent.get_mut(&outgoing.from) {
+                // Whoever waits for an earlier one has its turn first.
+                Some(waiting) => waiting.push_back(outgoing),
+                None => {
+                    if let Err(refused) = self.dispatch(outgoing) {
+                        self.unsent.insert(refused.from.clone(), VecDeque::from([refused]));
+                    }
+                }
+            },
+        }
+    }
+
+    /// Calls the node, then does what it asks for until it asks for nothing more.
+    pub(crate) fn with<T>(&mut self, call: impl FnOnce(&mut node::Node, &mut Env<'_>) -> T) -> T {
+        let result = self.call(call);
+        self.drain();
+        result
+    }
+
+    fn call<T>(&mut self, call: impl FnOnce(&mut node::Node, &mut Env<'_>) -> T) -> T {
+        call(&mut self.node, &mut Env::new(self.clock.now(), self.clock.wall(), &mut self.entropy))
+    }
+
+    /// Does what the node asks for until it asks for nothing more.
+    fn drain(&mut self) {
+        let mut follow = VecDeque::new();
+        loop {
+            while let Some(output) = self.node.poll_output() {
+                follow.extend(self.happened(output));
+            }
+            let Some(input) = follow.pop_front() else { return };
+            if let Err(refused) = self.call(|node, env| node.handle(env, input)) {
+                tracing::warn!(?refused, "the node refuses what it asked for");
+            }
+        }
+    }
+
+    /// An input that a node never refuses.
+    fn tell(&mut self, input: node::Input) {
+        if let Err(refused) = self.with(|node, env| node.handle(env, input)) {
+            tracing::warn!(?refused, "the node refuses to be told");
+        }
+    }
+
+    /// Something came out of the node. What it is told at once comes back.
+    fn happened(&mut self, output: node::Output) -> Option<node::Input> {
+        match output {
+            node::Output::Transmit { connection, frame } => {
+                let bytes = frame.payload().len() as u64;
+                let Some(pipe) = self.connections.get_mut(&connection) else {
+                    return Some(node::Input::Sent { connection, bytes });
+                };
+                if pipe.push(frame) {
+                    self.unflushed.push(connection);
+                }
+                None
+            }
+            node::Output::Close { connection, error } => {
+                tracing::info!(connection = connection.0, %error, "connection closed");
+                self.forget(connection);
+                None
+            }
+            node::Output::Deliver { inbox, delivery } => {
+                let sent = self.inboxes.get(&inbox).map(|to| to.try_send(delivery));
+                // Nobody is there: it counts as taken.
+                (!matches!(sent, Some(Ok(())))).then_some(node::Input::Taken { inbox })
+            }
+            node::Output::Request { id, request, .. } => {
+                let answer = match &request {
+                    Request::Vault(request) => Answer::Vault(self.keys.answer(request)),
+                    Request::Store(request) => Answer::Store(self.keys.known(request)),
+                };
+                Some(node::Input::Answer { id, answer })
+            }
+            node::Output::Event(event) => {
+                self.heard(event);
+                None
+            }
+        }
+    }
+
+    fn heard(&mut self, event: Event) {
+        match &event {
+            Event::ChannelOpened { encryptor, decryptor, peer } => {
+                tracing::info!(%encryptor, %peer, "channel open");
+                self.channels
+                    .entry(encryptor.clone())
+                    .or_insert_with(|| Channel { decryptor: decryptor.clone(), _alive: watch::channel(()).0 });
+                if let Some(opening) = self.opening.remove(decryptor)
+                    && opening.opened.send(Ok(Opened { peer: *peer })).is_err()
+                {
+                    // Whoever wanted it has gone.
+                    self.unwanted.push(encryptor.clone());
+                }
+            }
+            Event::ChannelFailed { encryptor, error } => {
+                tracing::info!(%encryptor, %error, "channel failed");
+                let channel = self.channels.remove(encryptor);
+                if let Some(opening) = channel.and_then(|channel| self.opening.remove(&channel.decryptor)) {
+                    let _ = opening.opened.send(Err(*error));
+                }
+            }
+            Event::ChannelClosed { encryptor } => {
+                tracing::info!(%encryptor, "channel closed");
+                if let Some(channel) = self.channels.remove(encryptor) {
+                    self.opening.remove(&channel.decryptor);
+                }
+            }
+            Event::SessionUp { session } | Event::SessionDown { session } => {
+                let up = matches!(event, Event::SessionUp { .. });
+                tracing::info!(%session, up, "session");
+                if let Some(says) = self.sessions.get(session) {
+                    says.send_replace(up);
+                }
+            }
+            Event::Dropped { to, error } => {
+                tracing::debug!(?to, %error, "message dropped");
+                self.give_up(to.as_ref(), *error);
+            }
+            event => tracing::info!(?event, "event"),
+        }
+        // Nobody needs to listen.
+        let _ = self.events.send(event);
+    }
+
+    /// A handshake that local policy refused goes on by the rules, as the answer of a better peer may come yet.
+    /// Whoever called for the channel wants to know at once.
+    fn give_up(&mut self, to: Option<&Address>, error: razor::Error) {
+        if error.blame() == Blame::Denied
+            && let Some(opening) = to.and_then(|decryptor| self.opening.remove(decryptor))
+        {
+            let _ = opening.opened.send(Err(error));
+            self.unwanted.push(opening.encryptor);
+        }
+    }
+
+    /// Takes over a stream as a connection; gives the address to send to in order to reach the peer's node.
+    pub(crate) fn attach(&mut self, id: ConnectionId, how: Connected, stream: BoxStream) -> CoreResult<Address> {
+        let Some(me) = self.me.upgrade() else { return Err(GONE) };
+        let (pipe, task) = connection::open(id, stream, me, self.chunk);
+        self.connections.insert(id, pipe);
+        let address = self.with(|node, env| node.connected(env, id, how));
+        match address {
+            Ok(_) => drop(self.tasks.spawn(task)),
+            Err(_) => self.forget(id),
+        }
+        address
+    }
+
+    /// Opens an inbox whose messages come out of what is given back.
+    pub(crate) fn open_inbox(
+        &mut self,
+        mailbox: Mailbox,
+        flow: Flow,
+        room: usize,
+    ) -> CoreResult<mpsc::Receiver<Delivery>> {
+        let address = mailbox.address.clone();
+        self.with(|node, env| node.open_inbox(env, mailbox, flow))?;
+        let (to, messages) = mpsc::channel(room);
+        self.inboxes.insert(address, to);
+        Ok(messages)
+    }
+
+    /// Closes an inbox; what is sent to its address from now on is dropped.
+    pub(crate) fn close_inbox(&mut self, address: &Address) {
+        self.inboxes.remove(address);
+        self.unsent.remove(&Some(address.clone()));
+        let _ = self.with(|node, env| node.stop_worker(env, address));
+    }
+
+    /// Begins to open a channel. What comes back says when it is open, or why not; and when it is gone.
+    pub(crate) fn open_channel(
+        &mut self,
+        create: impl FnOnce(&mut node::Node, &mut Env<'_>, Arc<channel::Config>, &Route) -> CoreResult<Addresses>,
+        config: Arc<channel::Config>,
+        route: &Route,
+    ) -> CoreResult<(Addresses, oneshot::Receiver<CoreResult<Opened>>, watch::Receiver<()>)> {
+        let addresses = self.call(|node, env| create(node, env, config, route));
+        let (says, opened) = oneshot::channel();
+        let (alive, lives) = watch::channel(());
+        if let Ok(Addresses { encryptor, decryptor }) = &addresses {
+            // Known before what the node has to say about it is heard.
+            let opening = Opening { encryptor: encryptor.clone(), opened: says };
+            self.opening.insert(decryptor.clone(), opening);
+            self.channels.insert(encryptor.clone(), Channel { decryptor: decryptor.clone(), _alive: alive });
+        }
+        self.drain();
+        Ok((addresses?, opened, lives))
+    }
+
+    /// Begins to keep a session. What comes back says whether it is up.
+    pub(crate) fn keep_session(
+        &mut self,
+        keep: impl FnOnce(&mut node::Node, &mut Env<'_>, Keeping) -> CoreResult<Kept>,
+        keeping: Keeping,
+    ) -> CoreResult<(Kept, watch::Receiver<bool>)> {
+        let kept = self.call(|node, env| keep(node, env, keeping));
+        let (says, up) = watch::channel(false);
+        if let Ok(kept) = &kept {
+            self.sessions.insert(kept.session.clone(), says);
+        }
+        self.drain();
+        Ok((kept?, up))
+    }
+
+    /// How many connections and channels there are.
+    pub(crate) fn census(&self) -> (usize, usize) {
+        (self.connections.len(), self.channels.len())
+    }
+
+    fn receive(&mut self, connection: ConnectionId, bytes: Vec<u8>) {
+        let input = node::Input::Received { connection, bytes };
+        match self.with(|node, env| node.handle(env, input)) {
+            Ok(()) => {
+                if let Some(pipe) = self.connections.get(&connection) {
+                    pipe.go_on();
+                }
+            }
+            Err(Refused::Full(node::Input::Received { bytes, .. })) => drop(self.parked.insert(connection, bytes)),
+            Err(refused) => {
+                tracing::warn!(?refused, "the node refuses bytes");
+                self.forget(connection);
+                self.tell(node::Input::Disconnected { connection });
+            }
+        }
+    }
+
+    /// Sends a message; it comes back when there is no room for it.
+    fn dispatch(&mut self, outgoing: Outgoing) -> Result<(), Outgoing> {
+        let Outgoing { from, message, provenance, ticket } = outgoing;
+        let input = match from.clone() {
+            Some(inbox) => node::Input::SendFrom { inbox, message, provenance },
+            None => node::Input::Send(message),
+        };
+        match self.with(|node, env| node.handle(env, input)) {
+            Ok(()) => ticket.used(Ok(())),
+            Err(Refused::Full(node::Input::SendFrom { message, .. } | node::Input::Send(message))) => {
+                return Err(Outgoing { from, message, provenance, ticket });
+            }
+            Err(refused) => ticket.used(Err(refused.into_error("NOD-9"))),
+        }
+        Ok(())
+    }
+
+    /// Offers again what the node did not take before.
+    fn resume(&mut self) {
+        for encryptor in std::mem::take(&mut self.unwanted) {
+            let _ = self.with(|node, env| node.stop_worker(env, &encryptor));
+        }
+        let ready: Vec<ConnectionId> = self.parked.keys().copied().filter(|id| self.node.reads(*id)).collect();
+        for connection in ready {
+            if let Some(bytes) = self.parked.remove(&connection) {
+                self.receive(connection, bytes);
+            }
+        }
+        let mut senders: Vec<Option<Address>> = self.unsent.keys().cloned().collect();
+        for sender in senders.drain(..) {
+            let Some(mut waiting) = self.unsent.remove(&sender) else { continue };
+            while let Some(outgoing) = waiting.pop_front() {
+                if outgoing.ticket.is_abandoned() {
+                    continue;
+                }
+                if let Err(refused) = self.dispatch(outgoing) {
+                    waiting.push_front(refused);
+                    break;
+                }
+            }
+            if !waiting.is_empty() {
+                self.unsent.insert(sender, waiting);
+            }
+        }
+    }
+
+    /// Gives the writers what has come together for them.
+    fn flush(&mut self) {
+        for connection in self.unflushed.drain(..) {
+            if let Some(pipe) = self.connections.get_mut(&connection) {
+                pipe.flush();
+            }
+        }
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        self.parked.remove(&connection);
+        if let Some(mut pipe) = self.connections.remove(&connection) {
+            // The last words are written, if the peer takes them soon.
+            pipe.flush();
+        }
+    }
+
+    /// The end: channels say so to their peers, and connections write what they still have.
+    async fn close(mut self, mut inputs: mpsc::Receiver<Input>) {
+        inputs.close();
+        let channels: Vec<Address> = self.channels.keys().cloned().collect();
+        for encryptor in channels {
+            let _ = self.with(|node, env| node.stop_worker(env, &encryptor));
+        }
+        while self.node.deadline().is_some_and(|deadline| deadline.at <= self.clock.now()) {
+            self.with(|node, env| node.handle_timeout(env));
+        }
+        self.flush();
+        self.connections.clear();
+        self.inboxes.clear();
+        // Those who are on their way in get through, and out again.
+        while inputs.recv().await.is_some() {}
+    }
+}
+
+const GONE: razor::Error = razor::Error::misuse("NOD-24", "the node is shutting down");
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shard {}", self.index)
+    }
+}

@@ -1,0 +1,111 @@
+//! Nodes over real sockets on the loopback interface.
+
+use std::time::Duration;
+
+use razor::channel::Trust;
+use razor::error::Blame;
+use razor_tokio::{
+    ChannelOptions, Context, Error, Identity, ListenerOptions, Node, Received, Result, SecureChannelListener, Worker,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A node that listens on a free port, echoes, hops and takes channels.
+struct Server {
+    node: Node,
+    identity: Identity,
+    channels: SecureChannelListener,
+    at: String,
+}
+
+impl Server {
+    async fn start(options: ChannelOptions) -> Self {
+        let node = Node::start().unwrap();
+        let identity = node.create_identity().await.unwrap();
+        let listener = node.listen("127.0.0.1:0").await.unwrap();
+        let listening =
+            ListenerOptions { channel: options, reached_through: vec![listener.reach().clone()], ..Default::default() };
+        let channels = node.create_secure_channel_listener(&identity, "api", listening).await.unwrap();
+        node.open("echo").reached_through(listener.reach()).reached_through(channels.reach()).echoer().await.unwrap();
+        node.open("hop").reached_through(listener.reach()).hop().await.unwrap();
+        Self { node, identity, channels, at: listener.local_addr().to_string() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_goes_to_another_node_and_back() {
+    let server = Server::start(ChannelOptions::default()).await;
+    let node = Node::start().unwrap();
+    let connection = node.connect(&server.at).await.unwrap();
+    let mut context = node.open("app").reached_through(connection.reach()).context().await.unwrap();
+    let answer = context.request(connection.route("echo"), b"hello", SOON).await.unwrap();
+    assert_eq!(answer.payload(), b"hello");
+    assert_eq!(answer.peer(), None);
+    node.shutdown().await;
+    server.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_carries_messages_from_an_application_to_another() {
+    struct Shout;
+    impl Worker for Shout {
+        async fn handle_message(&mut self, context: &mut Context, message: Received) -> Result<()> {
+            let loud = message.payload().to_ascii_uppercase();
+            context.reply(&message, &loud).await
+        }
+    }
+
+    let server = Server::start(ChannelOptions::default()).await;
+    server.node.open("shout").reached_through(server.channels.reach()).worker(Shout).await.unwrap();
+    server.node.start_worker("private", Shout).await.unwrap();
+    let node = Node::start().unwrap();
+    let identity = node.create_identity().await.unwrap();
+    let connection = node.connect(&server.at).await.unwrap();
+    let options = ChannelOptions::trusting(Trust::One(server.identity.identifier()));
+    let channel = node.create_secure_channel(&identity, connection.route("api"), options).await.unwrap();
+    assert_eq!(*channel.peer(), server.identity.identifier());
+    let mut context = node.open("app").reached_through(channel.reach()).context().await.unwrap();
+    for n in 0..200u32 {
+        let answer = context.request(channel.route("echo"), &n.to_be_bytes(), SOON).await.unwrap();
+        assert_eq!(answer.payload(), n.to_be_bytes());
+        assert_eq!(answer.peer(), Some(&server.identity.identifier()));
+    }
+    let loud = context.request(channel.route("shout"), b"hello", SOON).await.unwrap();
+    assert_eq!(loud.payload(), b"HELLO");
+    let private = context.request(channel.route("private"), b"hello", Duration::from_millis(100)).await;
+    assert!(matches!(private, Err(Error::Timeout)));
+    let status = server.node.status().await.unwrap();
+    assert_eq!(status.failures[&("NOD-4", Blame::Denied)], 1);
+    assert_eq!((status.connections, status.channels), (1, 1));
+    node.shutdown().await;
+    server.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_not_trusted_gets_no_channel() {
+    let server = Server::start(ChannelOptions::default()).await;
+    let node = Node::start().unwrap();
+    let identity = node.create_identity().await.unwrap();
+    let connection = node.connect(&server.at).await.unwrap();
+    let options = ChannelOptions::trusting(Trust::One(identity.identifier()));
+    let refused = node.create_secure_channel(&identity, connection.route("api"), options).await.unwrap_err();
+    assert_eq!(refused.requirement(), Some("CHN-10"));
+    node.shutdown().await;
+    server.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_node_that_was_shut_down() {
+    let server = Server::start(ChannelOptions::default()).await;
+    let node = Node::start().unwrap();
+    let identity = node.create_identity().await.unwrap();
+    let connection = node.connect(&server.at).await.unwrap();
+    let channel =
+        node.create_secure_channel(&identity, connection.route("api"), ChannelOptions::default()).await.unwrap();
+    server.node.shutdown().await;
+    assert_eq!(server.node.tasks(), 0);
+    tokio::time::timeout(SOON, channel.closed()).await.unwrap();
+    assert!(!channel.is_open());
+    node.shutdown().await;
+    assert_eq!(node.tasks(), 0);
+}
