@@ -93,15 +93,16 @@ impl<'a> AddressRef<'a> {
 }
 
 impl fmt::Display for AddressRef<'_> {
-    /// `<type>#<value>`; bytes that are not printable text are written as `\xNN`.
+    /// `<type>#<value>` in visible ASCII; every other byte of the value, and `#`, `>` and `\`, is `\xNN`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#", self.transport.0)?;
-        for chunk in self.value.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() || c == '\\' { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
+        for &byte in self.value {
+            //= spec/src/routing.md#rte-13
+            //# A writer of an address text MUST write each byte of the value that is not visible ASCII, and each `#`, `>` and `\`, as `\x` and two lower-case hexadecimal digits.
+            match byte {
+                b'#' | b'>' | b'\\' => write!(f, "\\x{byte:02x}")?,
+                _ if byte.is_ascii_graphic() => f.write_char(byte.into())?,
+                _ => write!(f, "\\x{byte:02x}")?,
             }
         }
         Ok(())
@@ -186,23 +187,46 @@ impl From<&str> for Address {
 impl FromStr for Address {
     type Err = Error;
 
-    /// Parses `<type>#<value>`, or `<value>` alone for a local address.
+    /// Parses `<type>#<value>`, or `<value>` alone for a local address; `\xNN` stands for a byte.
+    ///
+    /// # Errors
+    /// `RTE-6` for a bad type or a second `#`, `RTE-14` for a bad escape.
     fn from_str(text: &str) -> Result<Self> {
         //= spec/src/routing.md#rte-6
         //# A reader of an address text MUST refuse a transport type that is not a decimal number from 0 to 255, and a second `#`.
         const TYPE: Error =
             Error::malformed("RTE-6", "an address starts with a transport type from 0 to 255 and '#', or has no '#'");
-        let mut parts = text.split('#');
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(value), None, _) => Ok(Self::local(value)),
-            // `parse` alone would take a sign.
-            (Some(transport), Some(value), None) if transport.bytes().all(|b| b.is_ascii_digit()) => {
-                Ok(Self::new(TransportType(transport.parse().map_err(|_| TYPE)?), value.as_bytes()))
+        let (transport, value) = match text.split_once('#') {
+            None => (TransportType::LOCAL, text),
+            Some((_, value)) if value.contains('#') => {
+                return Err(Error::malformed("RTE-6", "an address has more than one '#'"));
             }
-            (Some(_), Some(_), None) => Err(TYPE),
-            _ => Err(Error::malformed("RTE-6", "an address has more than one '#'")),
-        }
+            // `parse` alone would take a sign.
+            Some((transport, value)) if transport.bytes().all(|b| b.is_ascii_digit()) => {
+                (TransportType(transport.parse().map_err(|_| TYPE)?), value)
+            }
+            Some(_) => return Err(TYPE),
+        };
+        Ok(Self::new(transport, &unescape(value)?))
     }
+}
+
+/// The bytes that a text with escapes stands for.
+fn unescape(text: &str) -> Result<Vec<u8>> {
+    //= spec/src/routing.md#rte-14
+    //# A reader of an address text MUST read `\x` and two hexadecimal digits as that byte, and refuse any other `\`.
+    const ESCAPE: Error = Error::malformed("RTE-14", "a '\\' in an address is followed by 'x' and two digits");
+    let mut parts = text.split('\\');
+    let mut value = Vec::from(parts.next().unwrap_or_default());
+    for part in parts {
+        let (digits, rest) = part.strip_prefix('x').and_then(|part| part.split_at_checked(2)).ok_or(ESCAPE)?;
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(ESCAPE);
+        }
+        value.push(u8::from_str_radix(digits, 16).map_err(|_| ESCAPE)?);
+        value.extend_from_slice(rest.as_bytes());
+    }
+    Ok(value)
 }
 
 impl PartialEq for Address {
@@ -277,11 +301,52 @@ mod tests {
         }
     }
 
+    //= spec/src/routing.md#rte-13
+    //= type=test
+    //# A writer of an address text MUST write each byte of the value that is not visible ASCII, and each `#`, `>` and `\`, as `\x` and two lower-case hexadecimal digits.
     #[test]
-    fn a_text_shows_the_type_and_escapes_what_could_forge_a_line() {
-        assert_eq!(Address::local("echo").to_string(), "0#echo");
-        assert_eq!(Address::local("a\n0#b\\").to_string(), "0#a\\n0#b\\\\");
-        assert_eq!(Address::new(TransportType::TCP, &[0x61, 0xff]).to_string(), "1#a\\xff");
+    fn a_text_escapes_what_could_forge_a_line_or_another_address() {
+        for (value, text) in [
+            ("echo", r"0#echo"),
+            ("a\n0#b\\", r"0#a\x0a0\x23b\x5c"),
+            ("a => b", r"0#a\x20=\x3e\x20b"),
+            ("\x1b[2J", r"0#\x1b[2J"),
+            ("~\x7f", r"0#~\x7f"),
+            ("line\u{2028}", r"0#line\xe2\x80\xa8"),
+            ("\u{202e}live", r"0#\xe2\x80\xaelive"),
+            ("\u{e9}cho", r"0#\xc3\xa9cho"),
+        ] {
+            assert_eq!(Address::local(value).to_string(), text);
+        }
+        assert_eq!(Address::new(TransportType::TCP, &[0x61, 0xff]).to_string(), r"1#a\xff");
+    }
+
+    //= spec/src/routing.md#rte-14
+    //= type=test
+    //# A reader of an address text MUST read `\x` and two hexadecimal digits as that byte, and refuse any other `\`.
+    #[test]
+    fn escapes_are_undone_and_half_an_escape_is_refused() {
+        assert_eq!(parse(r"1#a\x23\x5C\x00b"), Ok(Address::new(TransportType::TCP, b"a#\\\0b")));
+        assert_eq!(parse(r"\x20"), Ok(Address::local(" ")));
+        // An escape stands for a byte of the value; it is no separator and no digit of the type.
+        assert_eq!(parse(r"1\x23a"), Ok(Address::local("1#a")));
+        assert_eq!(parse(r"\x31#a"), Err("RTE-6"));
+        for text in [r"\", r"a\", r"\\", r"\x", r"\x2", r"\x+2", r"\x2g", r"\x\x20", r"\n", r"\u{23}", "\\x2\u{e9}"] {
+            assert_eq!(parse(text), Err("RTE-14"), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_text_of_any_address_is_visible_ascii_that_is_read_as_the_same_address(
+            transport in proptest::prelude::any::<u8>(),
+            value in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+        ) {
+            let address = Address::new(TransportType(transport), &value);
+            let text = address.to_string();
+            proptest::prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+            proptest::prop_assert_eq!(parse(&text), Ok(address));
+        }
     }
 
     //= spec/src/routing.md#rte-12

@@ -356,6 +356,17 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn the_text_of_any_route_that_is_not_empty_is_read_as_the_same_route(
+            values in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..9), 1..5),
+            texts in proptest::collection::vec("[ =>#a\\\\]{0,6}", 1..5),
+        ) {
+            let of = |value: &[u8]| Address::new(crate::routing::TransportType::TCP, value);
+            let values = values.iter().map(|value| of(value)).chain(texts.iter().map(|text| of(text.as_bytes())));
+            let route: Route = values.collect();
+            proptest::prop_assert_eq!(parse(&route.to_string()), Ok(route));
+        }
+
+        #[test]
         fn an_accepted_route_has_one_encoding(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40)) {
             if let Ok(route) = Route::decode(&bytes, &Limits::DEFAULT) {
                 proptest::prop_assert_eq!(route.encode(), bytes);
