@@ -204,6 +204,24 @@ mod tests {
         assert_ne!(evicted[..6], (1..7).map(name).collect::<Vec<_>>());
     }
 
+    /// What the chapter promises to whoever shares its source with a flood: a chance, and no more.
+    #[test]
+    fn behind_the_source_of_a_flood_a_handshake_survives_by_chance_as_often_as_is_said() {
+        const PLACES: usize = 16;
+        let mut entropy = Seeded::from_u64(4);
+        for flood in [0, 8, 16, 32] {
+            let survives = |entropy: &mut Seeded| {
+                let mut admission = Admission::new(Places { total: 64, per_source: PLACES });
+                let mut held: Vec<_> = (0..PLACES).map(|n| admission.admit(entropy, source(1), name(n))).collect();
+                held.extend((0..flood).map(|n| admission.admit(entropy, source(1), name(PLACES + n))));
+                held.iter().all(|(_, evicted)| *evicted != Some(name(7)))
+            };
+            let survived = (0..2_000).filter(|_| survives(&mut entropy)).count();
+            let expected = 2_000.0 * (1.0 - 1.0 / PLACES as f64).powi(flood as i32);
+            assert!((survived as f64 - expected).abs() < 80.0, "{survived} of {expected} after {flood}");
+        }
+    }
+
     #[test]
     fn a_finished_handshake_frees_its_place() {
         let mut entropy = Seeded::from_u64(3);

@@ -84,7 +84,7 @@ impl<S: Suite> Handshake<S> {
         //# An initiator MUST send message 1 with an empty payload.
         let (noise, message_1) = initiator::AwaitsMessage2::start(shared.config.static_key, env.entropy);
         shared.transmit_handshake(route.as_ref(), &message_1);
-        Self::new(shared, Stage::AwaitMessage2(noise))
+        Self::new(deadline(shared), Stage::AwaitMessage2(noise))
     }
 
     pub(super) fn respond(shared: &mut Shared, env: &mut Env<'_>, message_1: &Message) -> Result<Self> {
@@ -93,13 +93,12 @@ impl<S: Suite> Handshake<S> {
         //# A responder MUST take any payload in message 1 into the handshake hash, and use it for nothing else.
         let (noise, _) =
             responder::NeedsStaticDh::read_message_1(shared.config.static_key, env.entropy, message_1.payload())?;
-        let deadline = shared.now + shared.config.timeout.effective();
+        let deadline = deadline(shared);
         let ticket = ask_vault(shared, deadline, noise.dh_with());
-        Ok(Self::new(shared, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
+        Ok(Self::new(deadline, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
     }
 
-    fn new(shared: &Shared, stage: Stage<S>) -> Self {
-        let deadline = shared.now + shared.config.timeout.effective();
+    const fn new(deadline: Instant, stage: Stage<S>) -> Self {
         Self { stage, deadline, last_error: None, held: VecDeque::new() }
     }
 
@@ -292,6 +291,11 @@ impl<S: Suite> Handshake<S> {
             _ => None,
         }
     }
+}
+
+/// When a handshake that begins now is given up.
+fn deadline(shared: &Shared) -> Instant {
+    shared.now + shared.config.timeout.effective()
 }
 
 fn read_message_2<S: Suite>(

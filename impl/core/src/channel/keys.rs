@@ -330,8 +330,28 @@ mod tests {
             assert_eq!(open(&mut forgetful, &message), open(&mut opener, &message), "nonce {n}");
             shrunk.shrink();
             forgetful.shrink();
+            assert!(shrunk.cipher.is_none() && forgetful.cipher.is_none());
             assert_eq!(picture(&forgetful), picture(&opener));
         }
+    }
+
+    #[test]
+    fn every_message_that_is_sealed_or_opened_shows_in_the_picture_of_its_direction() {
+        let (mut sealer, mut opener) = (Sealer::new(key()), Opener::new(key()));
+        let of_sealer = |sealer: &Sealer| {
+            let mut picture = Snapshot::new();
+            sealer.picture(&mut picture);
+            picture
+        };
+        for n in 0..70 {
+            let before = (of_sealer(&sealer), picture(&opener));
+            let message = sealed(&mut sealer, &[n]);
+            open(&mut opener, &message).unwrap();
+            assert!(of_sealer(&sealer) != before.0 && picture(&opener) != before.1, "nonce {n}");
+        }
+        let other_key = (Sealer::new(renewed(&key())), Opener::new(renewed(&key())));
+        let (sealer, opener) = (Sealer::new(key()), Opener::new(key()));
+        assert!(of_sealer(&other_key.0) != of_sealer(&sealer) && picture(&other_key.1) != picture(&opener));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Workers that every node can run.
 
-use super::connection::SENDER;
-use super::worker::{ConnectionId, Context, Delivery, Op, Port, UNEXPECTED, Worker};
+use super::worker::{Context, Delivery, Op, Worker};
 use crate::error::Result;
 
 /// Forwards messages: takes itself from the onward route and puts itself on the return route.
@@ -50,26 +49,5 @@ impl Worker for Inbox {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
         cx.ops.push(Op::HandOver(delivery));
         Ok(())
-    }
-}
-
-/// The worker behind a connection. What is sent to [`SENDER`] leaves on it; what arrives is sent from
-/// [`RECEIVER`](super::connection::RECEIVER).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ConnectionWorker(pub(super) ConnectionId);
-
-impl Worker for ConnectionWorker {
-    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
-        const PORT: Port = SENDER;
-        let Delivery { mut message, port: PORT, .. } = delivery else { return Err(UNEXPECTED) };
-        //= spec/src/nodes.md#nod-23
-        //# A connection MUST remove its sender address from the onward route before it transmits a message.
-        message.pop_onward()?;
-        cx.ops.push(Op::Transmit { connection: self.0, message });
-        Ok(())
-    }
-
-    fn is_provisional(&self) -> bool {
-        true
     }
 }

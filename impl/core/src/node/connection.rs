@@ -5,9 +5,12 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::builtin::ConnectionWorker;
-use super::table::Credit;
-use super::worker::{ConnectionId, Flow, FlowControlId, Mailbox, Port, Provenance, Spec, WorkerId};
+use super::ranking::Ranking;
+use super::table::{Credit, Load};
+use super::worker::{
+    ConnectionId, Context, Delivery, Flow, FlowControlId, Mailbox, Op, Port, Provenance, Spec, UNEXPECTED, Worker,
+    WorkerId,
+};
 use super::{Node, Output, Source};
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
@@ -22,6 +25,8 @@ pub(super) const SENDER: Port = 1;
 
 const STALLED: Error = Error::limit("NOD-11", "the receiver stayed full for the stall time");
 const TOO_MUCH: Error = Error::limit("NOD-30", "connections hold too much, and this one the most");
+const IDLE: Error =
+    Error::limit("NOD-34", "the node has no room for another connection, and this one was idle the longest");
 
 /// A new connection, made by a driver.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +51,10 @@ pub(super) struct Connection {
     deadline: Option<Deadline>,
     /// Its share of [`Connections::held`].
     held: usize,
+    /// When something last came or went on it, if it may be closed for another: its entry in [`Connections::idle`].
+    idle_since: Option<Instant>,
+    /// What waits for its peer while that takes nothing.
+    blocked: Load,
 }
 
 struct Stalled {
@@ -70,6 +79,12 @@ pub(super) struct Connections {
     deadlines: BTreeSet<(Instant, ConnectionId)>,
     /// Bytes of messages that are not complete, not read or stalled, of all connections.
     held: usize,
+    by_held: Ranking,
+    /// What waits for peers that take nothing, by messages and by bytes.
+    by_messages: Ranking,
+    by_bytes: Ranking,
+    /// Those that were accepted, by the time when something last came or went.
+    idle: BTreeSet<(Instant, ConnectionId)>,
     aliases: BTreeMap<Address, ConnectionId>,
     highest: Option<ConnectionId>,
 }
@@ -88,9 +103,25 @@ impl Connections {
         self.held
     }
 
-    /// The worker of each.
-    pub(super) fn workers(&self) -> impl Iterator<Item = (ConnectionId, WorkerId)> {
-        self.open.iter().map(|(id, connection)| (*id, connection.worker))
+    /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent.
+    pub(super) fn greediest(&self, by_number: bool) -> Option<ConnectionId> {
+        if by_number { self.by_messages.greatest() } else { self.by_bytes.greatest() }
+    }
+
+    /// What waits for a peer that takes nothing has changed.
+    pub(super) fn set_blocked(&mut self, id: ConnectionId, load: Load) {
+        let Some(connection) = self.open.get_mut(&id) else { return };
+        let before = core::mem::replace(&mut connection.blocked, load);
+        self.by_messages.change(id, before.messages, load.messages);
+        self.by_bytes.change(id, before.bytes, load.bytes);
+    }
+
+    /// Something came or went.
+    pub(super) fn touch(&mut self, id: ConnectionId, now: Instant) {
+        if let Some(since) = self.open.get_mut(&id).and_then(|connection| connection.idle_since.as_mut()) {
+            self.idle.remove(&(core::mem::replace(since, now), id));
+            self.idle.insert((now, id));
+        }
     }
 
     /// Whether one of them can go on.
@@ -145,7 +176,9 @@ impl Connections {
         let Some(connection) = self.open.get_mut(&id) else { return };
         let stalled = connection.stalled.as_ref();
         let held = connection.tcp.provisional().saturating_add(stalled.map_or(0, |s| s.message.footprint()));
-        self.held = self.held.saturating_sub(core::mem::replace(&mut connection.held, held)).saturating_add(held);
+        let before = core::mem::replace(&mut connection.held, held);
+        self.held = self.held.saturating_sub(before).saturating_add(held);
+        self.by_held.change(id, before, held);
         let stalled = stalled.map(|stalled| Deadline::new(stalled.until, "stalled receiver"));
         let deadline = Deadline::earlier(stalled, connection.tcp.deadline());
         if let Some(old) = core::mem::replace(&mut connection.deadline, deadline) {
@@ -157,8 +190,13 @@ impl Connections {
     }
 
     fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.set_blocked(id, Load::default());
         let connection = self.open.remove(&id)?;
         self.held = self.held.saturating_sub(connection.held);
+        self.by_held.change(id, connection.held, 0);
+        if let Some(since) = connection.idle_since {
+            self.idle.remove(&(since, id));
+        }
         if let Some(deadline) = connection.deadline {
             self.deadlines.remove(&(deadline.at, id));
         }
@@ -185,6 +223,7 @@ impl Node {
         if self.connections.highest.is_some_and(|highest| id <= highest) {
             return Err(Error::misuse("NOD-24", "a connection's number is used once, and they grow"));
         }
+        self.close_idle();
         //= spec/src/nodes.md#nod-18
         //# A node MUST refuse a connection beyond the limit of connections.
         if self.connections.open.len() >= self.config.connections {
@@ -201,12 +240,15 @@ impl Node {
             worker: Box::new(ConnectionWorker(id)),
         })?;
         if let Some((resident, spare)) = self.table.get_with_spare(worker) {
-            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.transmit, owners: false });
+            resident.extras(spare).credit = Some(Credit::OnTheWay { connection: id, bytes: 0 });
         }
         self.connections.highest = Some(id);
         if let Some(alias) = how.alias.clone() {
             self.connections.aliases.insert(alias, id);
         }
+        // Whoever dialled knows best how long a connection is of use.
+        let idle_since = how.accepted_by.map(|_| self.now);
+        self.connections.idle.extend(idle_since.map(|since| (since, id)));
         let connection = Connection {
             tcp: Tcp::new(self.config.tcp.clone(), self.now),
             worker,
@@ -216,10 +258,24 @@ impl Node {
             ready: false,
             deadline: None,
             held: 0,
+            idle_since,
+            blocked: Load::default(),
         };
         self.connections.open.insert(id, connection);
         self.pump(id);
         Ok(sender)
+    }
+
+    /// A node that is full makes room for a new connection, if somebody has not used theirs for long.
+    fn close_idle(&mut self) {
+        //= spec/src/nodes.md#nod-34
+        //# A node that has as many connections as it may MUST close, for a new one, the accepted connection on which nothing came or went for the longest, if that is no less than the idle time.
+        if self.connections.open.len() >= self.config.connections
+            && let Some(&(since, id)) = self.connections.idle.first()
+            && since + self.config.idle <= self.now
+        {
+            self.close(id, IDLE);
+        }
     }
 
     /// Lets a connection go, with everything that belongs to it.
@@ -254,6 +310,7 @@ impl Node {
             Refused::Full(transport::Input::Received(bytes)) => Refused::Full(bytes),
             refused => Refused::Error(refused.into_error("NOD-10")),
         })?;
+        self.connections.touch(id, self.now);
         self.pump(id);
         self.make_room();
         Ok(())
@@ -264,8 +321,7 @@ impl Node {
         //= spec/src/nodes.md#nod-30
         //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
         while self.connections.held > self.config.held {
-            let heaviest = self.connections.open.iter().max_by_key(|(_, connection)| connection.held);
-            let Some(id) = heaviest.map(|(id, _)| *id) else { return };
+            let Some(id) = self.connections.by_held.greatest() else { return };
             self.close(id, TOO_MUCH);
         }
     }
@@ -400,12 +456,34 @@ impl Node {
 
     /// Gives bytes to the driver, and counts them until they are written.
     fn emit(&mut self, id: ConnectionId, frame: Message) {
-        if let Some(worker) = self.connections.get(id).map(|connection| connection.worker)
-            && let Some(credit) = self.table.get_mut(worker).and_then(|r| r.extras.as_mut()?.credit.as_mut())
-        {
-            credit.used = credit.used.saturating_add(frame.payload().len() as u64);
+        if let Some(worker) = self.connections.get(id).map(|connection| connection.worker) {
+            if let Some(Credit::OnTheWay { bytes, .. }) = self.table.credit(worker) {
+                *bytes = bytes.saturating_add(frame.payload().len() as u64);
+            }
+            self.settle_blocked(worker);
         }
         self.outputs.push_back(Output::Transmit { connection: id, frame });
+    }
+}
+
+/// The worker behind a connection. What is sent to [`SENDER`] leaves on it; what arrives is sent from
+/// [`RECEIVER`].
+#[derive(Debug, Clone, Copy)]
+struct ConnectionWorker(ConnectionId);
+
+impl Worker for ConnectionWorker {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        const PORT: Port = SENDER;
+        let Delivery { mut message, port: PORT, .. } = delivery else { return Err(UNEXPECTED) };
+        //= spec/src/nodes.md#nod-23
+        //# A connection MUST remove its sender address from the onward route before it transmits a message.
+        message.pop_onward()?;
+        cx.ops.push(Op::Transmit { connection: self.0, message });
+        Ok(())
+    }
+
+    fn is_provisional(&self) -> bool {
+        true
     }
 }
 
@@ -427,5 +505,18 @@ impl Connections {
         assert_eq!(self.waiting.len(), stalled.count());
         assert_eq!(self.deadlines.len(), self.open.values().filter(|connection| connection.deadline.is_some()).count());
         assert!(self.aliases.values().all(|id| self.open.contains_key(id)));
+        for (id, connection) in &self.open {
+            let Load { messages, bytes } = connection.blocked;
+            assert!(connection.held == 0 || self.by_held.contains(*id, connection.held));
+            assert!(messages == 0 || (self.by_messages.contains(*id, messages) && self.by_bytes.contains(*id, bytes)));
+            assert!(connection.idle_since.is_none_or(|since| self.idle.contains(&(since, *id))));
+        }
+        let count = |has: fn(&Connection) -> bool| self.open.values().filter(|connection| has(connection)).count();
+        assert_eq!(self.by_held.len(), count(|connection| connection.held > 0));
+        assert_eq!((self.by_messages.len(), self.by_bytes.len()), {
+            let blocked = count(|connection| connection.blocked.messages > 0);
+            (blocked, blocked)
+        });
+        assert_eq!(self.idle.len(), count(|connection| connection.idle_since.is_some()));
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::connection::RECEIVER;
-use super::table::{Load, Resident, cost};
+use super::table::{Credit, Load, Resident, cost};
 use super::worker::{Answer, ConnectionId, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
 use super::{Event, Node, Output, Source};
 use crate::env::Env;
@@ -48,6 +48,7 @@ impl Node {
         receiver.extras(spare).inbox.push(Delivery { message, port, provenance }, cost);
         self.queued.add(cost);
         self.schedule(to);
+        self.settle_blocked(to);
         Ok(())
     }
 
@@ -64,20 +65,20 @@ impl Node {
         //# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
         while self.is_full(None, cost) {
             let by_number = self.queued.messages >= self.config.queue;
-            let Some(greediest) = self.greediest(by_number) else { return false };
+            let Some(greediest) = self.connections.greediest(by_number) else { return false };
             self.close(greediest, TAKES_NOTHING);
         }
         true
     }
 
-    /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent.
-    fn greediest(&self, by_number: bool) -> Option<ConnectionId> {
-        let waits = self.connections.workers().filter_map(|(id, worker)| {
-            let resident = self.table.get(worker).filter(|resident| self.is_blocked(resident))?;
-            let Load { messages, bytes } = resident.extras.as_ref()?.inbox.load;
-            (messages > 0).then_some((if by_number { messages } else { bytes }, id))
-        });
-        waits.max().map(|(_, id)| id)
+    /// Keeps in mind what waits for a connection whose peer takes nothing. To be called when a message comes for its
+    /// worker, and when its limit is reached or is no longer.
+    pub(super) fn settle_blocked(&mut self, worker: WorkerId) {
+        let Some(resident) = self.table.get(worker) else { return };
+        let Some(extras) = &resident.extras else { return };
+        let Some(Credit::OnTheWay { connection, .. }) = extras.credit else { return };
+        let load = if self.is_blocked(resident) { extras.inbox.load } else { Load::default() };
+        self.connections.set_blocked(connection, load);
     }
 
     /// Whether a worker exists because a stranger asked a listener for it.
@@ -143,10 +144,8 @@ impl Node {
     }
 
     fn is_blocked(&self, resident: &Resident) -> bool {
-        let credit = resident.extras.as_ref().and_then(|extras| extras.credit);
-        //= spec/src/nodes.md#nod-21
-        //# A node MUST NOT transmit another message on a connection while the limit of bytes is on its way.
-        !resident.worker.is_ready() || credit.is_some_and(|credit| credit.used >= credit.limit)
+        let credit = resident.extras.as_ref().and_then(|extras| extras.credit.as_ref());
+        !resident.worker.is_ready() || credit.is_some_and(|credit| credit.is_used_up(&self.config))
     }
 
     /// Puts a worker that has a message and is ready for it into the queue, once.
@@ -162,10 +161,22 @@ impl Node {
         }
     }
 
-    /// The world took what left through a worker.
-    pub(super) fn give_back(&mut self, id: WorkerId, amount: u64) {
-        if let Some(credit) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()?.credit.as_mut()) {
-            credit.used = credit.used.saturating_sub(amount);
+    /// The driver has written so many bytes to a connection.
+    pub(super) fn sent(&mut self, id: ConnectionId, amount: u64) {
+        let Some(worker) = self.connections.get(id).map(|connection| connection.worker) else { return };
+        self.connections.touch(id, self.now);
+        if let Some(Credit::OnTheWay { bytes, .. }) = self.table.credit(worker) {
+            *bytes = bytes.saturating_sub(amount);
+        }
+        self.settle_blocked(worker);
+        self.schedule(worker);
+    }
+
+    /// The owner has taken the oldest message that was handed over from an inbox.
+    pub(super) fn taken(&mut self, inbox: &Address) {
+        let Ok((id, _)) = self.inbox(inbox) else { return };
+        if let Some(Credit::HandedOver { costs, bytes }) = self.table.credit(id) {
+            *bytes = bytes.saturating_sub(costs.pop_front().unwrap_or_default());
         }
         self.schedule(id);
     }
@@ -208,7 +219,33 @@ impl Node {
         handler: impl FnOnce(&mut dyn super::Worker, &mut Context<'_>) -> Result<()>,
     ) -> Result<(), (Option<Address>, Error)> {
         let mut ops = core::mem::take(&mut self.ops);
-        let Some(resident) = self.table.get_mut(id) else { return Ok(()) };
+        let result = self.ask(env, id, &mut ops, handler).unwrap_or(Ok(()));
+        if result.is_err() {
+            //= spec/src/nodes.md#nod-15
+            //# A node MUST undo nothing and do nothing of what a handler asked for that ended in an error, and keep the worker.
+            ops.clear();
+        }
+        // Who failed is named as it is now: an error asked for nothing, and so changed nothing.
+        let result = result.map_err(|error| {
+            let addresses = self.table.get(id).map(|resident| &resident.addresses);
+            (addresses.and_then(|addresses| addresses.first().cloned()), error)
+        });
+        for op in ops.drain(..) {
+            self.perform(env, id, op);
+        }
+        self.ops = ops;
+        result
+    }
+
+    /// Runs one handler of a worker, if it is still there, and collects in `ops` what it asks for.
+    fn ask<T>(
+        &mut self,
+        env: &mut Env<'_>,
+        id: WorkerId,
+        ops: &mut Vec<Op>,
+        handler: impl FnOnce(&mut dyn super::Worker, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let resident = self.table.get_mut(id)?;
         let mut context = Context {
             now: self.now,
             wall: env.wall,
@@ -216,20 +253,9 @@ impl Node {
             mailboxes: &resident.addresses,
             next_request: self.requests.counter(),
             next_flow: &mut self.next_flow,
-            ops: &mut ops,
+            ops,
         };
-        let result = handler(resident.worker.as_mut(), &mut context);
-        let to = resident.addresses.first().cloned();
-        if result.is_err() {
-            //= spec/src/nodes.md#nod-15
-            //# A node MUST undo nothing and do nothing of what a handler asked for that ended in an error, and keep the worker.
-            ops.clear();
-        }
-        for op in ops.drain(..) {
-            self.perform(env, id, op);
-        }
-        self.ops = ops;
-        result.map_err(|error| (to, error))
+        Some(handler(resident.worker.as_mut(), &mut context))
     }
 
     /// Starts a worker and tells it so.
@@ -299,8 +325,12 @@ impl Node {
 
     fn hand_over(&mut self, id: WorkerId, delivery: Delivery) {
         let Some(resident) = self.table.get_mut(id) else { return };
-        if let Some(credit) = resident.extras.as_mut().and_then(|extras| extras.credit.as_mut()) {
-            credit.used = credit.used.saturating_add(1);
+        if let Some(Credit::HandedOver { costs, bytes }) =
+            resident.extras.as_mut().and_then(|extras| extras.credit.as_mut())
+        {
+            let cost = cost(&delivery.message);
+            costs.push_back(cost);
+            *bytes = bytes.saturating_add(cost);
         }
         let inbox = resident.addresses.first().cloned().unwrap_or_else(|| Address::local(""));
         self.outputs.push_back(Output::Deliver { inbox, delivery });
@@ -366,17 +396,9 @@ impl Node {
         while let Some(id) = stopping.pop() {
             // Handlers are not run within each other, so this one has a list of its own.
             let mut last = Vec::new();
-            let Some(resident) = self.table.get_mut(id) else { continue };
-            let mut context = Context {
-                now: self.now,
-                wall: env.wall,
-                entropy: env.entropy,
-                mailboxes: &resident.addresses,
-                next_request: self.requests.counter(),
-                next_flow: &mut self.next_flow,
-                ops: &mut last,
-            };
-            resident.worker.handle_stop(&mut context);
+            if self.ask(env, id, &mut last, |worker, cx| worker.handle_stop(cx)).is_none() {
+                continue;
+            }
             for op in last {
                 match op {
                     Op::StopSelf => {}

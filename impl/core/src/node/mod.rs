@@ -7,6 +7,7 @@ mod connection;
 mod delivery;
 mod event;
 mod failures;
+mod ranking;
 mod requests;
 mod table;
 #[cfg(test)]
@@ -63,8 +64,10 @@ pub struct Config {
     pub held: usize,
     /// The most bytes on their way to one connection's peer before its senders have to wait.
     pub transmit: u64,
-    /// The most messages that the owner has not taken from one of its inboxes.
+    /// The most messages handed over from one inbox that the owner has not taken.
     pub hand_over: u64,
+    /// The bytes of them from which on no more are handed over.
+    pub hand_over_bytes: usize,
     /// The most deliveries in one call, the most messages taken from connections, and the most timers
     /// called; what is left is done in the next.
     pub steps: usize,
@@ -72,6 +75,8 @@ pub struct Config {
     pub reports: usize,
     /// How long a message from a connection may wait for a full receiver.
     pub stall: Duration,
+    /// How long nothing came or went on a connection that a full node may close for a new one.
+    pub idle: Duration,
     /// The most unanswered requests.
     pub requests: usize,
 }
@@ -89,9 +94,11 @@ impl Config {
         held: 262_144,
         transmit: 1,
         hand_over: 1,
+        hand_over_bytes: 1,
         steps: 1,
         reports: 1,
         stall: Duration::from_secs(1),
+        idle: Duration::from_secs(10),
         requests: 16,
     };
 
@@ -107,9 +114,11 @@ impl Config {
         held: 1 << 31,
         transmit: 1 << 30,
         hand_over: 1 << 16,
+        hand_over_bytes: 1 << 30,
         steps: 1 << 16,
         reports: 1 << 16,
         stall: Duration::from_secs(3600),
+        idle: Duration::from_secs(86_400),
         requests: 1 << 20,
     };
 
@@ -125,9 +134,11 @@ impl Config {
         held: 1 << 28,
         transmit: 1 << 20,
         hand_over: 64,
+        hand_over_bytes: 1 << 25,
         steps: 1024,
         reports: 64,
         stall: Duration::from_secs(10),
+        idle: Duration::from_secs(60),
         requests: 4096,
     };
 }
@@ -167,7 +178,7 @@ pub enum Input {
         /// The answer.
         answer: Answer,
     },
-    /// The owner took a message that was handed over.
+    /// The owner took a message that was handed over, and holds its memory no longer. They are taken in order.
     Taken {
         /// The inbox.
         inbox: Address,
@@ -371,7 +382,7 @@ impl Node {
         self.at(env);
         let id = self.table.insert(Spec { mailboxes: vec![mailbox], flow, worker: Box::new(builtin::Inbox) })?;
         if let Some((resident, spare)) = self.table.get_with_spare(id) {
-            resident.extras(spare).credit = Some(Credit { used: 0, limit: self.config.hand_over, owners: true });
+            resident.extras(spare).credit = Some(Credit::HandedOver { costs: VecDeque::new(), bytes: 0 });
         }
         Ok(())
     }
@@ -380,9 +391,9 @@ impl Node {
     fn inbox(&self, address: &Address) -> Result<(WorkerId, Port)> {
         //= spec/src/nodes.md#nod-32
         //# A node MUST refuse to send for its owner from an address that is none of the owner's inboxes.
-        let credit = |id| self.table.get(id)?.extras.as_ref()?.credit;
+        let credit = |id| self.table.get(id)?.extras.as_ref()?.credit.as_ref();
         let found = self.table.find(address.as_ref());
-        found.filter(|(id, _)| credit(*id).is_some_and(|credit| credit.owners)).ok_or(NO_INBOX)
+        found.filter(|(id, _)| matches!(credit(*id), Some(Credit::HandedOver { .. }))).ok_or(NO_INBOX)
     }
 
     /// Tells the worker that has this address what to do.
@@ -493,18 +504,10 @@ impl Machine for Node {
                     Refused::Error(error) => Refused::Error(error),
                 })?;
             }
-            Input::Sent { connection, bytes } => {
-                if let Some(connection) = self.connections.get(connection) {
-                    self.give_back(connection.worker, bytes);
-                }
-            }
+            Input::Sent { connection, bytes } => self.sent(connection, bytes),
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Answer { id, answer } => self.answer(env, id, answer),
-            Input::Taken { inbox } => {
-                if let Ok((id, _)) = self.inbox(&inbox) {
-                    self.give_back(id, 1);
-                }
-            }
+            Input::Taken { inbox } => self.taken(&inbox),
             Input::Send(message) => {
                 self.dispatch(Source::Owner, message, Provenance::LOCAL).map_err(|refused| match refused {
                     Refused::Full(message) => Refused::Full(Input::Send(message)),

@@ -13,7 +13,8 @@ use core::hash::{Hash as _, Hasher as _};
 
 use hashbrown::HashTable;
 
-use super::worker::{AccessControl, Delivery, Flow, Port, Spec, Worker, WorkerId};
+use super::Config;
+use super::worker::{AccessControl, ConnectionId, Delivery, Flow, Port, Spec, Worker, WorkerId};
 use crate::env::{Entropy, Instant, Purpose};
 use crate::error::{Error, Result};
 use crate::routing::{Address, AddressRef, Message};
@@ -64,7 +65,7 @@ pub(super) struct Extras {
     /// Whether the worker stands in the queue of those that have work.
     pub(super) scheduled: bool,
     pub(super) timer: Option<(Instant, u64)>,
-    /// What has left through this worker and is not yet taken, and how much may be.
+    /// What has left through this worker and is not yet taken.
     pub(super) credit: Option<Credit>,
 }
 
@@ -153,13 +154,28 @@ pub(super) struct Access {
     pub(super) outgoing: Option<Arc<dyn AccessControl>>,
 }
 
-/// How much may be on its way through a worker.
-#[derive(Clone, Copy)]
-pub(super) struct Credit {
-    pub(super) used: u64,
-    pub(super) limit: u64,
-    /// Whether the owner of the node takes it, and not the peer of a connection.
-    pub(super) owners: bool,
+/// What has left the node through a worker and is not yet taken.
+pub(super) enum Credit {
+    /// To the peer of a connection.
+    OnTheWay { connection: ConnectionId, bytes: u64 },
+    /// To the owner: what each message costs, the oldest first, and all of them.
+    HandedOver { costs: VecDeque<usize>, bytes: usize },
+}
+
+impl Credit {
+    /// Whether nothing more may leave for now.
+    pub(super) fn is_used_up(&self, config: &Config) -> bool {
+        match self {
+            //= spec/src/nodes.md#nod-21
+            //# A node MUST NOT transmit another message on a connection while the limit of bytes is on its way.
+            Self::OnTheWay { bytes, .. } => *bytes >= config.transmit,
+            //= spec/src/nodes.md#nod-33
+            //# A node MUST NOT hand over another message of an inbox while its limit of messages or of bytes is handed over and not taken.
+            Self::HandedOver { costs, bytes } => {
+                costs.len() as u64 >= config.hand_over || *bytes >= config.hand_over_bytes
+            }
+        }
+    }
 }
 
 struct Slot {
@@ -214,6 +230,11 @@ impl Table {
 
     pub(super) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Resident> {
         self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?.resident.as_mut()
+    }
+
+    /// What has left through a worker, if that is counted.
+    pub(super) fn credit(&mut self, id: WorkerId) -> Option<&mut Credit> {
+        self.get_mut(id)?.extras.as_mut()?.credit.as_mut()
     }
 
     /// The resident, and where its extras come from.

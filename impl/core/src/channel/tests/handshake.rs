@@ -300,6 +300,33 @@ fn both_sides_give_up_after_their_timeout_and_not_before() {
     }
 }
 
+//= spec/src/channels.md#chn-18
+//= type=test
+//# Each party MUST give up a handshake that is not finished when its timeout has passed, and erase its keys.
+#[test]
+fn no_answer_of_a_vault_or_store_is_waited_for_longer_than_the_handshake() {
+    let (mut alice, mut bob) = pair();
+    bob.config.timeout = HandshakeTime(core::time::Duration::from_secs(7));
+    // Each step takes a second, and gains none.
+    let mut second = 0;
+    let mut at = |side: &mut Side| {
+        second += 1;
+        side.now = Instant::from_millis(second * 1000);
+    };
+    at(&mut alice);
+    alice.initiate();
+    at(&mut bob);
+    bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
+    at(&mut alice);
+    alice.receive(&bob.sent.pop_front().unwrap()).unwrap();
+    at(&mut bob);
+    bob.receive(&alice.sent.pop_front().unwrap()).unwrap();
+    assert_eq!((alice.state(), bob.state()), (State::Open, State::Open));
+    // The store is asked what it knows and told what is new; the vault is asked for the key.
+    assert_eq!(alice.deadlines, [Instant::from_millis(121_000); 3]);
+    assert_eq!(bob.deadlines, [Instant::from_millis(9_000); 3]);
+}
+
 #[test]
 fn a_timeout_beyond_the_limits_counts_as_the_nearest_within() {
     for (configured, counts) in [(0, 5), (5, 5), (3600, 3600), (86_400, 3600)] {

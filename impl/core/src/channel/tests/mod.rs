@@ -73,6 +73,8 @@ struct Side {
     /// Set to keep requests instead of answering them.
     late: bool,
     requests: VecDeque<(Ticket, Request)>,
+    /// When the answer to each request so far is of no use any more.
+    deadlines: Vec<Instant>,
     sent: VecDeque<Message>,
     delivered: Vec<Message>,
     events: Vec<Event>,
@@ -91,6 +93,7 @@ impl Side {
             channel: None,
             late: false,
             requests: VecDeque::new(),
+            deadlines: Vec::new(),
             sent: VecDeque::new(),
             delivered: Vec::new(),
             events: Vec::new(),
@@ -149,7 +152,10 @@ impl Side {
                 match output {
                     Output::Transmit(message) => self.sent.push_back(message),
                     Output::Deliver(message) => self.delivered.push(message),
-                    Output::Request { ticket, request, .. } => self.requests.push_back((ticket, request)),
+                    Output::Request { ticket, deadline, request } => {
+                        self.deadlines.push(deadline);
+                        self.requests.push_back((ticket, request));
+                    }
                     Output::Event(event) => self.events.push(event),
                 }
             }

@@ -310,3 +310,40 @@ fn bytes_on_their_way_to_a_peer_are_bounded() {
     rig.with(|node, env| node.handle(env, sent)).unwrap();
     assert!(!rig.transmitted(1).is_empty());
 }
+
+//= spec/src/nodes.md#nod-33
+//= type=test
+//# A node MUST NOT hand over another message of an inbox while its limit of messages or of bytes is handed over and not taken.
+#[test]
+fn what_is_handed_over_is_bounded_in_messages_and_in_bytes() {
+    let of = |len: usize| message("slow", "", &vec![0; len]);
+    let each = table::cost(&of(1_000));
+    for (messages, bytes, fit) in [(3, 1 << 20, 3), (100, 1, 1), (100, 4 * each, 4), (100, 4 * each + 1, 5)] {
+        let (mut rig, _) = rig(Config { hand_over: messages, hand_over_bytes: bytes, ..Config::default() });
+        rig.inbox("slow", &[]);
+        for _ in 0..8 {
+            rig.with(|node, env| node.send(env, of(1_000))).unwrap();
+        }
+        assert_eq!(rig.payloads().len(), fit, "{messages} messages, {bytes} bytes");
+        take(&mut rig, "slow");
+        assert_eq!(rig.payloads().len(), 1);
+    }
+    // What is taken makes as much room as it took: the oldest first.
+    let (mut rig, _) = rig(Config { hand_over_bytes: 3 * each, ..Config::default() });
+    rig.inbox("slow", &[]);
+    for len in [10_000, 1_000, 1_000, 1_000, 1_000] {
+        rig.with(|node, env| node.send(env, of(len))).unwrap();
+    }
+    assert_eq!(rig.payloads().len(), 1);
+    take(&mut rig, "slow");
+    assert_eq!(rig.payloads().len(), 3);
+    // Whoever says it too often gains nothing.
+    for _ in 0..10 {
+        take(&mut rig, "slow");
+    }
+    assert_eq!(rig.payloads().len(), 1);
+    for _ in 0..8 {
+        rig.with(|node, env| node.send(env, of(1_000))).unwrap();
+    }
+    assert_eq!(rig.payloads().len(), 3);
+}

@@ -95,6 +95,63 @@ fn connections_may_hold_exactly_their_limit() {
 }
 
 #[test]
+fn a_connection_that_holds_no_more_than_its_share_is_never_closed_for_what_others_hold() {
+    // Ten connections share 100 000 bytes; each in turn is the quiet one, the others begin frames of 16 MiB.
+    for quiet in 1..=10 {
+        let (mut rig, listener) = rig(Config { held: 100_000, ..Config::default() });
+        for id in 1..=10 {
+            accept(&mut rig, id, listener);
+        }
+        let begin = |rig: &mut Rig, id, bytes: usize| {
+            let part = [&(1u32 << 24).to_be_bytes()[..], &vec![0x83; bytes]].concat();
+            rig.receive(id, &part).unwrap();
+        };
+        begin(&mut rig, quiet, 9_000);
+        assert!(rig.node.provisional() <= 10_000);
+        for id in (1..=10).filter(|id| *id != quiet) {
+            begin(&mut rig, id, 10_000 + 100 * id as usize);
+        }
+        let gone = closed(&rig);
+        assert!(!gone.is_empty() && gone.iter().all(|(id, requirement)| *id != quiet && *requirement == "NOD-30"));
+    }
+}
+
+//= spec/src/nodes.md#nod-34
+//= type=test
+//# A node that has as many connections as it may MUST close, for a new one, the accepted connection on which nothing came or went for the longest, if that is no less than the idle time.
+#[test]
+fn strangers_who_connect_and_say_nothing_keep_nobody_out() {
+    let (mut rig, listener) = rig(Config { connections: 4, ..Config::default() });
+    rig.connect(1, None);
+    for id in 2..=4 {
+        accept(&mut rig, id, listener);
+    }
+    let connect = |rig: &mut Rig, seconds: u64, id| {
+        rig.now = Instant::from_millis(seconds * 1_000);
+        let how = Connected { accepted_by: Some(listener), ..Connected::default() };
+        rig.with(|node, env| node.connected(env, ConnectionId(id), how)).map(drop).map_err(|e| e.requirement())
+    };
+    // Something goes on one and comes on another.
+    rig.now = Instant::from_millis(20_000);
+    rig.with(|node, env| node.handle(env, Input::Sent { connection: ConnectionId(2), bytes: 1 })).unwrap();
+    rig.now = Instant::from_millis(30_000);
+    rig.receive(3, &hex::decode("0000000483808040").unwrap()).unwrap();
+
+    assert_eq!(connect(&mut rig, 59, 5), Err("NOD-18"), "nobody was idle for long");
+    assert_eq!(closed(&rig), []);
+    assert_eq!((connect(&mut rig, 60, 5), closed(&rig)), (Ok(()), vec![(4, "NOD-34")]));
+    rig.out.clear();
+    assert_eq!(connect(&mut rig, 79, 6), Err("NOD-18"));
+    assert_eq!((connect(&mut rig, 80, 6), closed(&rig)), (Ok(()), vec![(2, "NOD-34")]));
+    rig.out.clear();
+    // Whom this node dialled it never closes for another, and what is gone takes no place.
+    rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(5) })).unwrap();
+    assert_eq!((connect(&mut rig, 80, 7), closed(&rig)), (Ok(()), vec![]));
+    assert_eq!((connect(&mut rig, 90, 8), closed(&rig)), (Ok(()), vec![(3, "NOD-34")]));
+    assert_eq!(rig.node.workers(), 4);
+}
+
+#[test]
 fn tables_of_two_nodes_hash_an_address_differently() {
     let hash = |seed| {
         let mut entropy = Seeded::from_u64(seed);
@@ -379,4 +436,27 @@ fn a_connection_that_is_closed_to_make_room_for_its_own_message_leaves_nothing_b
     rig.receive(1, &frame("app", "x", &[0; 2_000])).unwrap();
     assert_eq!(closed(&rig), [(1, "NOD-31")]);
     assert_eq!(rig.node.deadline(), None);
+}
+
+#[test]
+fn a_peer_that_takes_what_it_is_sent_again_is_not_closed_for_what_waited() {
+    let config = Config { queue: 16, inbox: 16, transmit: 1, ..Config::default() };
+    let (mut rig, listener) = rig(config);
+    rig.start("echo", Echoer, &[listener]);
+    rig.inbox("app", &[listener]);
+    for id in 1..=3 {
+        accept(&mut rig, id, listener);
+    }
+    rig.receive(1, &frames("echo", 9)).unwrap();
+    rig.receive(2, &frames("echo", 7)).unwrap();
+    assert_eq!(closed(&rig), [], "16 wait");
+    // The first reads all it is sent, one message after the other.
+    for _ in 0..9 {
+        let bytes = rig.transmitted(1).len() as u64 + 1;
+        rig.with(|node, env| node.handle(env, Input::Sent { connection: ConnectionId(1), bytes })).unwrap();
+    }
+    rig.receive(3, &frames("echo", 9)).unwrap();
+    assert_eq!(closed(&rig), []);
+    rig.receive(1, &frames("app", 1)).unwrap();
+    assert_eq!(closed(&rig), [(3, "NOD-31")]);
 }

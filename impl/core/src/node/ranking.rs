@@ -1,0 +1,37 @@
+//! Who has the most of something, found without looking at everybody.
+
+use alloc::collections::BTreeSet;
+
+use super::worker::ConnectionId;
+
+/// Connections by an amount. Those that have nothing are not in it.
+#[derive(Default)]
+pub(super) struct Ranking(BTreeSet<(usize, ConnectionId)>);
+
+impl Ranking {
+    /// The amount of a connection has changed.
+    pub(super) fn change(&mut self, id: ConnectionId, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
+        self.0.remove(&(before, id));
+        if after > 0 {
+            self.0.insert((after, id));
+        }
+    }
+
+    /// Who has the most; of several the youngest.
+    pub(super) fn greatest(&self) -> Option<ConnectionId> {
+        self.0.last().map(|(_, id)| *id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn contains(&self, id: ConnectionId, amount: usize) -> bool {
+        self.0.contains(&(amount, id))
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
