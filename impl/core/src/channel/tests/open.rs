@@ -100,6 +100,40 @@ fn what_is_refused_is_wiped_whether_or_not_it_was_authentic() {
 //= type=test
 //# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
 #[test]
+fn the_way_to_the_peer_is_the_one_that_its_last_payload_came_however_little_it_differs() {
+    let (mut alice, mut bob) = opened();
+    alice.send(b"nonce 0");
+    let peer = "alice.decryptor";
+    // Longer, shorter, other ways of the same length; a way that names the peer itself at its end is whole.
+    for way in [
+        &["a", "b"][..],
+        &["a"],
+        &["b"],
+        &["b", "c"],
+        &["a", "c"],
+        &["a", "c"],
+        &[],
+        &["a"],
+        &["a", peer],
+        &["b", peer],
+        &[peer],
+        &["a", "b", "c"],
+        &["a"],
+    ] {
+        let mut message = alice.send(b"text");
+        for hop in way.iter().rev() {
+            message.push_return(Address::local(hop).as_ref());
+        }
+        bob.receive(&message).unwrap();
+        let whole = way.iter().chain((way.last() != Some(&peer)).then_some(&peer)).copied();
+        assert_eq!(bob.channel.as_ref().unwrap().remote_route(), Some(&Route::from_iter(whole)), "{way:?}");
+    }
+}
+
+//= spec/src/channels.md#chn-46
+//= type=test
+//# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
+#[test]
 fn only_a_fresher_payload_moves_the_route_of_a_responder_and_nothing_moves_an_initiators() {
     let (mut alice, mut bob) = opened();
     let via = |message: &Message, hop: &str| {
