@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use razor_sim::{Campaign, Preset, Situation};
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 /// Run worlds of real nodes with a hostile node in the middle
 ///
@@ -19,7 +19,7 @@ pub(crate) struct Sim {
     /// The seed of the first world
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// How many worlds, with seeds one after the other
+    /// How many worlds, with seeds one after the other; 0 comes after the last
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     worlds: u64,
     /// The family of worlds: calm, lossy, hostile or swarm
@@ -33,7 +33,6 @@ pub(crate) struct Sim {
 impl Sim {
     /// Runs the worlds and reports.
     pub(crate) fn run(self) -> Result {
-        let end = self.seed.checked_add(self.worlds).ok_or_else(|| Failure::usage("choose a smaller seed"))?;
         let run = |seed| {
             let world = razor_sim::world(seed, self.preset);
             self.events.into_iter().fold(world, razor_sim::World::keeping).run()
@@ -53,7 +52,7 @@ impl Sim {
             bar.set_style(style.progress_chars("=> "));
         }
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let campaign = Campaign::run(self.seed..end, threads, run, |_| bar.inc(1));
+        let campaign = Campaign::run(0..self.worlds, threads, |n| run(self.seed.wrapping_add(n)), |_| bar.inc(1));
         bar.finish_and_clear();
         campaign.failures.iter().for_each(|report| crate::outln!("{report}\n"));
         for situation in Situation::ALL {

@@ -45,6 +45,15 @@ fn decode_names_the_requirement_that_is_not_met_and_where() {
 }
 
 #[test]
+fn decode_says_what_is_signed_in_words() {
+    let text = include_str!("../../../vectors/production/production-captures.json");
+    let recording: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let attestation = recording["purpose_key_attestations"][0]["attestation_hex"].as_str().expect("hex");
+    let output = stdout(&razor(&["decode", attestation]));
+    assert!(output.contains("versioned data of an attestation"), "{output}");
+}
+
+#[test]
 fn decode_refuses_a_close_with_a_field_as_the_core_does() {
     let decoded = |hex: &str| stdout(&razor(&["decode", "--as", "channel-plaintext", hex]));
     assert!(!decoded("8282028040").contains("CHN-40"));
@@ -60,6 +69,7 @@ fn wrong_use_is_a_sentence_and_exit_code_2() {
         (&["verify", "--only", "nothing-like-it"], "there is nothing named `nothing-like-it` to verify; choose"),
         (&["identity", "create", "a/b"], "`a/b` cannot be a name"),
         (&["identity", "verify", "81", "--identifier", "P12"], "--identifier is no identifier"),
+        (&["identity", "verify", "no/such/file"], "there is no file no/such/file, and it is not hexadecimal"),
     ] {
         let output = razor(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -109,7 +119,7 @@ fn a_recording_that_does_not_hold_fails_and_says_how_to_repeat_it() {
     // Another identifier than the recorded history has.
     let damaged = text.replace("I919bf73c", "I919bf73d");
     assert_ne!(text, damaged);
-    let path = folder("damaged-recording").join("damaged.json");
+    let path = folder("damaged recording").join("damaged.json");
     std::fs::write(&path, damaged).expect("written");
     let path = path.to_str().expect("text");
     let output = razor(&["verify", "--only", "damaged.json", "--captures", path]);
@@ -117,6 +127,7 @@ fn a_recording_that_does_not_hold_fails_and_says_how_to_repeat_it() {
     let report = stdout(&output);
     assert!(report.contains("FAILED: damaged.json"), "{report}");
     assert!(report.contains("repeat with: razor verify --only damaged.json/captures"), "{report}");
+    assert!(report.contains(&format!("--captures '{path}'")), "a path with a space is quoted: {report}");
     assert!(report.contains("NOT everything holds"), "{report}");
 }
 
@@ -196,6 +207,13 @@ fn secrets_are_kept_in_files_that_only_their_owner_can_read() {
     assert_eq!(mode(dir.join("identities")), 0o700);
     assert_eq!(mode(dir.join("identities/default.json")), 0o600);
     assert_eq!(std::fs::read_dir(dir.join("identities")).expect("a folder").count(), 1, "no drafts are left");
+    let show = || razor(&["identity", "show", "--dir", dir.to_str().expect("text")]);
+    assert_eq!(stderr(&show()), "");
+    let file = dir.join("identities/default.json");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("changed");
+    let shown = show();
+    assert_eq!(shown.status.code(), Some(0));
+    assert!(stderr(&shown).contains("others can read it; `chmod 600 "), "{}", stderr(&shown));
 }
 
 #[test]
@@ -217,6 +235,10 @@ fn the_last_seed_has_worlds_after_it() {
     let last = u64::MAX.to_string();
     let output = razor(&["verify", "--only", "simulation", "--quick", "--seeds", "2", "--seed", &last]);
     assert!(stdout(&output).contains("everything that was checked holds: 8 checked"), "{}", stdout(&output));
+    for worlds in ["1", "2"] {
+        let output = razor(&["sim", "--preset", "calm", "--worlds", worlds, "--seed", &last]);
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    }
 }
 
 #[test]

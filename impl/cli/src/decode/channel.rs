@@ -61,6 +61,7 @@ pub(crate) fn message(bytes: &[u8], base: usize, keys: &Keys) -> Item {
             Some(plain) => {
                 let mut item = plaintext(&plain, 0);
                 item.name = "decrypted plaintext, offsets from its beginning".into();
+                item.mark_decrypted();
                 s.add(item);
                 Ok(())
             }

@@ -67,7 +67,7 @@ pub(crate) fn history_of(s: &mut Scribe<'_>) -> Read {
 fn change(s: &mut Scribe<'_>) -> Read {
     s.structure("change", None, &[2, 3], |s, count| {
         let signed = s.nested("signed data", None, |s| {
-            envelope(s, "change", 1, |s| {
+            envelope(s, "a change", 1, |s| {
                 s.structure("change data", None, &[5], |s, _| {
                     s.field("previous change", optional_hash, hash)?;
                     key(s, "primary public key")?;
@@ -90,7 +90,7 @@ fn change(s: &mut Scribe<'_>) -> Read {
 pub(crate) fn attestation_of(s: &mut Scribe<'_>) -> Read {
     s.structure("purpose key attestation", PURPOSE_KEYS, &[2], |s, _| {
         s.nested("signed data", None, |s| {
-            envelope(s, "attestation", 2, |s| {
+            envelope(s, "an attestation", 2, |s| {
                 s.structure("attestation data", None, &[5], |s, _| {
                     identifier(s, "subject")?;
                     s.array_bytes::<32>("subject's latest change")?;
@@ -109,7 +109,7 @@ pub(crate) fn credential_of(s: &mut Scribe<'_>) -> Read {
     s.structure("credential and attestation", PURPOSE_KEYS, &[2], |s, _| {
         s.structure("credential", None, &[2], |s, _| {
             s.nested("signed data", None, |s| {
-                envelope(s, "credential", 3, |s| {
+                envelope(s, "a credential", 3, |s| {
                     s.structure("credential data", None, &[5], |s, _| {
                         s.field("subject", optional_hash, |subject| match subject {
                             Some(subject) => format!("I{}", hex::encode(subject)),
@@ -147,7 +147,7 @@ fn envelope<'a>(s: &mut Scribe<'a>, name: &str, tag: u64, read: impl FnOnce(&mut
         (3, Error::misbehaved("PUR-22", "something else that was signed stands for a credential")),
     ];
     let of = |errors: [(u64, Error); 3]| errors.into_iter().find(|(t, _)| *t == tag).map(|(_, error)| error);
-    s.structure(&format!("versioned data of a {name}"), None, &[3], |s, _| {
+    s.structure(&format!("versioned data of {name}"), None, &[3], |s, _| {
         if s.uint("version")? != 1
             && let Some(error) = of(VERSION)
         {
@@ -167,7 +167,8 @@ fn envelope<'a>(s: &mut Scribe<'a>, name: &str, tag: u64, read: impl FnOnce(&mut
             s.fault(&error);
             return Err(Stop);
         }
-        s.nested("data", None, read).map(drop)
+        // Of a credential only the envelope is checked (PUR-22).
+        if tag == 3 { s.nested_of_any_form("data", read) } else { s.nested("data", None, read) }.map(drop)
     })
 }
 

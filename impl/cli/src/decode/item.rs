@@ -22,6 +22,9 @@ pub(crate) struct Item {
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<Fault>,
+    /// Whether it is left unexplained because so much stands before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unexplained: bool,
     /// What it consists of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) items: Vec<Item>,
@@ -32,6 +35,9 @@ pub(crate) struct Item {
 pub(crate) struct Fault {
     /// Where, in bytes.
     pub(crate) offset: usize,
+    /// Whether these are the decrypted bytes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) decrypted: bool,
     /// The requirement's id.
     pub(crate) requirement: &'static str,
     /// Whose fault it is.
@@ -42,18 +48,49 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(offset: usize, error: &razor::Error) -> Self {
-        Self { offset, requirement: error.requirement(), blame: error.blame().to_string(), sentence: error.what() }
+        let blame = error.blame().to_string();
+        Self { offset, decrypted: false, requirement: error.requirement(), blame, sentence: error.what() }
+    }
+
+    /// Where it is, in words.
+    pub(crate) fn place(&self) -> String {
+        format!("byte {}{}", self.offset, if self.decrypted { " of the decrypted bytes" } else { "" })
     }
 }
 
 impl Item {
     pub(crate) fn new(offset: usize, length: usize, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { offset, length, name: name.into(), value: value.into(), spec: None, fault: None, items: Vec::new() }
+        Self {
+            offset,
+            length,
+            name: name.into(),
+            value: value.into(),
+            spec: None,
+            fault: None,
+            unexplained: false,
+            items: Vec::new(),
+        }
     }
 
     /// The first fault in this item, depth first.
     pub(crate) fn first_fault(&self) -> Option<&Fault> {
         self.items.iter().find_map(Item::first_fault).or(self.fault.as_ref())
+    }
+
+    /// The first stretch that is left unexplained, depth first.
+    pub(crate) fn first_unexplained(&self) -> Option<&Item> {
+        self.items.iter().find_map(Item::first_unexplained).or(self.unexplained.then_some(self))
+    }
+
+    /// How many items there are in all.
+    pub(crate) fn count(&self) -> usize {
+        1 + self.items.iter().map(Item::count).sum::<usize>()
+    }
+
+    /// Says of all faults that they are in decrypted bytes.
+    pub(crate) fn mark_decrypted(&mut self) {
+        self.fault.iter_mut().for_each(|fault| fault.decrypted = true);
+        self.items.iter_mut().for_each(Item::mark_decrypted);
     }
 
     /// The tree as text, one line for each item.
@@ -78,8 +115,12 @@ impl Item {
         if let Some(fault) = &self.fault {
             let _ = writeln!(
                 out,
-                "{:>6}       !  {indent}  [{}] {}: {}",
-                fault.offset, fault.requirement, fault.blame, fault.sentence
+                "{:>6}       !  {indent}  [{}] {}: {}{}",
+                fault.offset,
+                fault.requirement,
+                fault.blame,
+                fault.sentence,
+                if fault.decrypted { " (in the decrypted bytes)" } else { "" }
             );
         }
     }
@@ -99,4 +140,11 @@ pub(crate) fn bytes(bytes: &[u8]) -> String {
         let _ = write!(line, " \"{}\"", text.escape_default());
     }
     if line.is_empty() { "empty".into() } else { line }
+}
+
+/// A text in a line, shortened when it is long.
+pub(crate) fn text(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let line: String = text.chars().take(SHOWN).flat_map(char::escape_default).collect();
+    if text.chars().nth(SHOWN).is_some() { format!("{line}... ({} bytes)", text.len()) } else { line }
 }

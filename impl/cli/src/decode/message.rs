@@ -5,7 +5,7 @@ use razor::wire::cbor::Reader;
 use razor::{Error, Result};
 
 use super::channel;
-use super::item::Item;
+use super::item::{self, Item};
 use super::kind::Keys;
 use super::scribe::{Read, Scribe, Stop};
 
@@ -78,7 +78,7 @@ pub(crate) fn transport(bytes: &[u8], base: usize, keys: &Keys) -> Item {
                 s.add(item);
             }
             if count > 3 {
-                s.field("tracing text", |r| r.text(usize::MAX), |text| text.escape_default().to_string())?;
+                s.field("tracing text", |r| r.text(usize::MAX), |text| item::text(text))?;
             }
             (4..count).try_for_each(|_| s.field("unknown item", Reader::skip, |()| "skipped (EXT-1)".into()))
         })

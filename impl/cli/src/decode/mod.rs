@@ -24,7 +24,7 @@ use kind::{Keys, Kind};
 /// Says what kind of message the bytes are, every field with its offset and length, the chapter of the
 /// specification, and where something is malformed, which requirement is not met. With --json the
 /// answer is one object: kind, detected, alternatives, holds, item; an item has offset, length, name, value, spec,
-/// fault {offset, requirement, blame, sentence} and items.
+/// fault {offset, decrypted, requirement, blame, sentence}, unexplained and items.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// The bytes in hex, or - for standard input
@@ -87,7 +87,8 @@ fn explain(kind: Option<Kind>, bytes: &[u8], keys: &Keys) -> Answer {
         }
     };
     let item = kind.explain(bytes, 0, keys);
-    Answer { kind, detected, alternatives, holds: item.first_fault().is_none(), item }
+    let holds = item.first_fault().is_none() && item.first_unexplained().is_none();
+    Answer { kind, detected, alternatives, holds, item }
 }
 
 impl Answer {
@@ -104,9 +105,14 @@ impl Answer {
         out.push('\n');
         out.push_str(&self.item.render());
         if let Some(fault) = self.item.first_fault() {
+            out.push_str(&format!("\nNot valid: {} at {}: {}.\n", fault.requirement, fault.place(), fault.sentence));
+        }
+        if let Some(rest) = self.item.first_unexplained() {
             out.push_str(&format!(
-                "\nNot valid: {} at byte {}: {}.\n",
-                fault.requirement, fault.offset, fault.sentence
+                "\nExplained up to byte {}: there are more than {} fields; give the {} bytes from there on alone.\n",
+                rest.offset,
+                scribe::FIELDS,
+                rest.length
             ));
         }
         out

@@ -6,7 +6,10 @@ use razor::{Error, Result};
 
 use super::item::{self, Fault, Item};
 
-/// Something was wrong and is written down; the structure around it cannot be read on.
+/// The most fields that are written down: some ten megabytes, whatever the bytes are.
+pub(crate) const FIELDS: usize = 50_000;
+
+/// Something was wrong and is written down, or there is no more room; the structure around it cannot be read on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop;
 
@@ -22,11 +25,13 @@ pub(crate) struct Scribe<'a> {
     items: Vec<Item>,
     /// The items before the groups that are being read, innermost last.
     outside: Vec<Vec<Item>>,
+    /// How many there are, with everything in them.
+    count: usize,
 }
 
 impl<'a> Scribe<'a> {
     fn new(input: &'a [u8], base: usize) -> Self {
-        Self { input, base, reader: Reader::new(input), items: Vec::new(), outside: Vec::new() }
+        Self { input, base, reader: Reader::new(input), items: Vec::new(), outside: Vec::new(), count: 0 }
     }
 
     /// Explains all of `input`, which begins at offset `base`.
@@ -51,6 +56,8 @@ impl<'a> Scribe<'a> {
         } else if done.is_err() && !scribe.reader.is_at_end() {
             let rest = scribe.rest();
             scribe.note("not read", rest);
+            let is_full = scribe.is_full();
+            scribe.items.iter_mut().rev().take(1).for_each(|item| item.unexplained = is_full);
         }
         item.items = scribe.items;
         item
@@ -78,16 +85,28 @@ impl<'a> Scribe<'a> {
 
     fn note(&mut self, name: &str, rest: &[u8]) {
         let offset = self.offset();
-        self.items.push(Item::new(offset, rest.len(), name, item::bytes(rest)));
+        self.put(Item::new(offset, rest.len(), name, item::bytes(rest)));
     }
 
     /// Adds an item that was made elsewhere.
     pub(crate) fn add(&mut self, item: Item) {
+        self.put(item);
+    }
+
+    fn put(&mut self, item: Item) {
+        self.count += item.count();
         self.items.push(item);
+    }
+
+    fn is_full(&self) -> bool {
+        self.count >= FIELDS
     }
 
     /// Reads with `read`; writes nothing down but a fault.
     fn read<T>(&mut self, name: &str, read: impl FnOnce(&mut Reader<'a>) -> Result<T>) -> Read<(T, usize, usize)> {
+        if self.is_full() {
+            return Err(Stop);
+        }
         let start = self.position();
         let before = self.reader.clone();
         match read(&mut self.reader) {
@@ -96,7 +115,7 @@ impl<'a> Scribe<'a> {
                 self.reader = before;
                 let mut item = Item::new(self.base + start, 0, name, "");
                 item.fault = Some(Fault::new(self.base + start, &error));
-                self.items.push(item);
+                self.put(item);
                 Err(Stop)
             }
         }
@@ -110,7 +129,7 @@ impl<'a> Scribe<'a> {
         show: impl FnOnce(&T) -> String,
     ) -> Read<T> {
         let (value, offset, length) = self.read(name, read)?;
-        self.items.push(Item::new(offset, length, name, show(&value)));
+        self.put(Item::new(offset, length, name, show(&value)));
         Ok(value)
     }
 
@@ -178,6 +197,8 @@ impl<'a> Scribe<'a> {
         let mut item = Item::new(offset, self.offset() - offset, name, "");
         item.spec = spec;
         item.items = std::mem::replace(&mut self.items, outer);
+        // What is in it is counted.
+        self.count += 1;
         self.items.push(item);
         result
     }
@@ -192,7 +213,21 @@ impl<'a> Scribe<'a> {
         let (content, offset, length) = self.read(name, |r| r.bytes(usize::MAX))?;
         let mut item = Self::explain(name, spec, content, offset + length - content.len(), read);
         (item.offset, item.length) = (offset, length);
-        self.items.push(item);
+        self.put(item);
+        Ok(content)
+    }
+
+    /// A byte string whose content nobody is held to. It is explained if it has the form that is known.
+    pub(crate) fn nested_of_any_form(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Scribe<'a>) -> Read,
+    ) -> Read<&'a [u8]> {
+        let content = self.nested(name, None, read)?;
+        if let Some(item) = self.items.last_mut().filter(|item| item.first_fault().is_some()) {
+            let (offset, length) = (item.offset, item.length);
+            *item = Item::new(offset, length, name, format!("of another form than is known: {}", item::bytes(content)));
+        }
         Ok(content)
     }
 
@@ -223,6 +258,9 @@ impl<'a> Scribe<'a> {
 
     /// Raw bytes: the next `count`, shown in hex.
     pub(crate) fn raw(&mut self, name: &str, count: usize) -> Read<&'a [u8]> {
+        if self.is_full() {
+            return Err(Stop);
+        }
         let rest = self.rest();
         let Some(bytes) = rest.get(..count) else {
             self.note(name, rest);

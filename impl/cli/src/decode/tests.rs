@@ -110,6 +110,71 @@ fn the_published_beginning_of_a_history_is_explained_as_far_as_it_goes() {
 }
 
 #[test]
+fn what_has_too_many_fields_is_explained_up_to_a_place_that_is_named() {
+    for (kind, frame) in [(Kind::TcpFrame, &[0, 0, 0, 4, 0x83, 0x80, 0x80, 0x40][..]), (Kind::TcpFrame, &[0; 4])] {
+        let bytes = frame.repeat(60_000);
+        let answer = explain(Some(kind), &bytes, &Keys::default());
+        assert!(!answer.holds);
+        assert!(answer.item.count() < scribe::FIELDS + 100, "{} fields", answer.item.count());
+        let rest = answer.item.first_unexplained().expect("a rest");
+        assert_eq!((rest.offset % frame.len(), rest.offset + rest.length), (0, bytes.len()));
+        let sentence = format!("Explained up to byte {}: there are more than 50000 fields", rest.offset);
+        assert!(answer.render(bytes.len()).contains(&sentence));
+    }
+    let few = explain(Some(Kind::TcpFrame), &[0, 0, 0, 4, 0x83, 0x80, 0x80, 0x40].repeat(1000), &Keys::default());
+    assert!(few.holds && few.item.first_unexplained().is_none());
+}
+
+#[test]
+fn a_long_tracing_text_is_shortened() {
+    let mut message = hex::decode("848080407a00100000").expect("hex");
+    message.extend(vec![b'"'; 1 << 20]);
+    let answer = explain(Some(Kind::TransportMessage), &message, &Keys::default());
+    assert!(answer.holds);
+    let rendered = answer.render(message.len());
+    assert!(rendered.contains("... (1048576 bytes)") && rendered.len() < 2000, "{} bytes", rendered.len());
+}
+
+/// A recorded credential with its issuer's attestation.
+fn recorded_credential() -> Vec<u8> {
+    let text = include_str!("../../../../vectors/production/production-captures.json");
+    let recording: Value = serde_json::from_str(text).expect("JSON");
+    hex::decode(recording["credentials"][0]["credential_and_purpose_key_hex"].as_str().expect("hex")).expect("hex")
+}
+
+#[test]
+fn a_credential_holds_if_the_core_takes_it_whatever_is_in_it() {
+    let explained = |bytes: &[u8]| explain(Some(Kind::Credential), bytes, &Keys::default());
+    let mut credential = recorded_credential();
+    let answer = explained(&credential);
+    assert!(answer.holds && answer.item.render().contains("attributes"), "{}", answer.item.render());
+    // The data that stand in the envelope are no array of five any more.
+    assert_eq!(credential[9], 0x85);
+    credential[9] = 0x84;
+    let other = explained(&credential);
+    assert!(other.holds && other.item.render().contains("data: of another form than is known"));
+    assert!(razor::identity::PresentedCredential::decode(&credential, credential.len()).is_ok());
+    // The type tag of the envelope.
+    credential[6] = 2;
+    assert_eq!(explained(&credential).item.first_fault().map(|fault| fault.requirement), Some("PUR-22"));
+}
+
+#[test]
+fn a_fault_in_decrypted_bytes_is_said_to_be_there() {
+    use razor::vault::suite::{Aes256GcmSha256, Suite};
+    use razor::vault::{Cipher, Key};
+    let key = [7; 32];
+    let mut sealed = vec![0x82, 0x82, 0x09, 0x80, 0x40];
+    let tag = <Aes256GcmSha256 as Suite>::Cipher::new(&Key::new(key)).seal(0, &[], &mut sealed).expect("sealed");
+    let message = [&[0; 8], &sealed[..], &tag].concat();
+    let answer = explain(Some(Kind::ChannelMessage), &message, &Keys { channel: Some(key.into()) });
+    let fault = answer.item.first_fault().expect("a fault");
+    assert_eq!((fault.requirement, fault.decrypted), ("CHN-40", true));
+    let rendered = answer.render(message.len());
+    assert!(rendered.contains(&format!("CHN-40 at byte {} of the decrypted bytes", fault.offset)), "{rendered}");
+}
+
+#[test]
 fn dates_are_right_at_the_edges_of_years() {
     use super::identity::date;
     assert_eq!(date(0), "1970-01-01T00:00:00Z");

@@ -140,8 +140,7 @@ fn key_kind(key: &VerifyingKey) -> &'static str {
 
 /// Reads and verifies a history given as hex, a file or standard input.
 fn import(what: &str, expected: Option<&razor::identity::Identifier>) -> Result<Identity> {
-    let path = std::path::Path::new(what);
-    let bytes = if path.is_file() { crate::input::file(path)? } else { crate::input::argument(what)? };
+    let bytes = crate::input::file_or_argument(what)?;
     Identity::import(&bytes, expected).map_err(|e| {
         Failure::failed(format!(
             "this is not a valid identity: {e}; `razor decode --as identity` shows its fields, and the requirement is in the chapter \"Identities\" of the specification"

@@ -15,7 +15,7 @@ use razor::vault::{SigningKind, SoftwareVault};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, quoted};
 
 /// The folder of the identities.
 #[derive(Debug)]
@@ -87,6 +87,13 @@ impl Store {
             }
             text => Zeroizing::new(text.map_err(|e| Failure::file("read", &path, &e))?),
         };
+        if is_readable_by_others(&path) {
+            let shown = path.display().to_string();
+            eprintln!(
+                "razor: {shown} holds a secret, and others can read it; `chmod 600 {}` keeps it from them",
+                quoted(&shown)
+            );
+        }
         Self::parse(&text)
             .map_err(|why| Failure::failed(format!("{} is damaged: {why}; restore it from a copy", path.display())))
     }
@@ -146,6 +153,14 @@ pub(crate) const fn kind_name(kind: SigningKind) -> &'static str {
         SigningKind::Ed25519 => "ed25519",
         SigningKind::P256 => "p256",
     }
+}
+
+/// Whether anybody but its owner may read or change a file.
+fn is_readable_by_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    return fs::metadata(path).is_ok_and(|it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()) & 0o077 != 0);
+    #[cfg(not(unix))]
+    return false;
 }
 
 fn private_folder(dir: &Path) -> std::io::Result<()> {

@@ -98,8 +98,7 @@ fn compare(known: &Identity, received: &Identity) -> Result<Compared> {
 
 /// Verifies an attestation by `identity` now, and says of what it is.
 fn attestation(text: &str, identity: &Identity) -> Result<String> {
-    let path = std::path::Path::new(text);
-    let bytes = if path.is_file() { input::file(path)? } else { input::argument(text)? };
+    let bytes = input::file_or_argument(text)?;
     let attested = PurposeKeyAttestation::decode(&bytes)
         .and_then(|attestation| attestation.verify(identity, os::now()))
         .map_err(|e| {

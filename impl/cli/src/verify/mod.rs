@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use razor_vectors::{Options, Row};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, quoted};
 
 use render::Bars;
 use task::Task;
@@ -100,7 +100,7 @@ impl Verify {
             options.push_str(" --quick");
         }
         for path in &self.captures {
-            options.push_str(&format!(" --captures {}", path.display()));
+            options.push_str(&format!(" --captures {}", quoted(&path.display().to_string())));
         }
         options
     }

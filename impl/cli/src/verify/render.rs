@@ -9,7 +9,7 @@ use razor_vectors::{Progress, Row};
 use serde::Serialize;
 
 use super::Outcome;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, quoted};
 
 /// Failures of one group that are shown in full.
 const SHOWN: usize = 5;
@@ -135,7 +135,7 @@ pub(super) fn table(outcome: &Outcome, repeat: &str) -> String {
             let _ = writeln!(out, "        and {} more; --json lists them all", row.failed.len() - SHOWN);
         }
         if !row.holds() {
-            let _ = writeln!(out, "        repeat with: razor verify --only {selector} {repeat}");
+            let _ = writeln!(out, "        repeat with: razor verify --only {} {repeat}", quoted(selector));
         }
     }
     let verdict = if totals.failed == 0 { "everything that was checked holds" } else { "NOT everything holds" };
