@@ -90,6 +90,8 @@ impl<S: Suite> Session<S> {
     /// Presents credentials.
     pub(super) fn refresh(&mut self, shared: &mut Shared, history: &[u8], credentials: &[u8]) -> Result<()> {
         let message = plain(&message::encode_refresh(history, credentials, shared.config.padding));
+        //= spec/src/channels.md#chn-62
+        //# A RefreshCredentials MUST be sent to the remote route with the encryptor address as its return route.
         let back = Route::new().then(shared.addresses.encryptor.clone());
         self.transmit(shared, message, back.as_ref())
     }

@@ -80,6 +80,45 @@ fn an_attestation_of_an_older_change_opens_no_channel_in_either_role() {
     }
 }
 
+/// Someone whose static key is attested from `created` to `expires`, by a key that has been valid for long.
+fn attested(created: u64, expires: u64) -> Side {
+    let mut side = Side::new("liar", 3);
+    let mut entropy = Seeded::from_u64(78);
+    let mut env = Env::new(Instant::ZERO, Timestamp(NOW.0 - 2000), &mut entropy);
+    let identity = Identity::create(&mut side.person.vault, SigningKind::Ed25519, &mut env).unwrap();
+    let key = PurposeKey::SecureChannelStatic(side.person.static_key);
+    let draft = AttestationDraft::new(&identity, key, Timestamp(created), Timestamp(expires));
+    let signed = side.person.vault.answer(&draft.request()).unwrap();
+    side.config = side.person.posing_with(&identity, &draft.answer(signed).unwrap());
+    side
+}
+
+//= spec/src/channels.md#chn-7
+//= type=test
+//# A party MUST verify the peer's attestation with that identifier as its subject.
+//= spec/src/purpose-keys.md#pur-7
+//= type=test
+//# A verifier MUST refuse an attestation created more than 60 seconds after now.
+//= spec/src/purpose-keys.md#pur-8
+//= type=test
+//# A verifier MUST refuse an attestation that expired before now.
+#[test]
+fn an_attestation_that_is_over_or_has_not_begun_opens_no_channel_in_either_role() {
+    let now = NOW.0;
+    for (created, expires, requirement) in [(now - 1000, now - 1, "PUR-8"), (now + 61, now + 1000, "PUR-7")] {
+        assert_eq!(alice_meets(attested(created, expires)).requirement(), requirement);
+        assert_eq!(bob_meets(attested(created, expires)), requirement);
+    }
+    for (created, expires) in [(now - 1000, now), (now + 60, now + 1000)] {
+        for as_initiator in [false, true] {
+            let (mut other, mut peer) = (Side::new("bob", 2), attested(created, expires));
+            let (alice, bob) = if as_initiator { (&mut peer, &mut other) } else { (&mut other, &mut peer) };
+            shake(alice, bob);
+            assert_eq!(other.state(), State::Open);
+        }
+    }
+}
+
 /// Two sessions between the same two, up to their messages 3.
 fn two_sessions() -> [(Side, Side, [Message; 3]); 2] {
     [(1, 2), (11, 12)].map(|(a, b)| {

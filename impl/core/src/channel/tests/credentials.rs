@@ -39,6 +39,9 @@ fn credentials_of_the_handshake_are_told_when_the_channel_is_open() {
 //= spec/src/channels.md#chn-50
 //= type=test
 //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
+//= spec/src/channels.md#chn-62
+//= type=test
+//# A RefreshCredentials MUST be sent to the remote route with the encryptor address as its return route.
 #[test]
 fn credentials_are_refreshed_by_the_peer_and_by_nobody_else() {
     let (mut alice, mut bob) = opened();
@@ -49,8 +52,11 @@ fn credentials_are_refreshed_by_the_peer_and_by_nobody_else() {
         let history = identity.export().to_vec();
         alice.input(Input::RefreshCredentials { history, credentials: credentials.clone() }).unwrap();
         let message = alice.sent.pop_front().unwrap();
+        assert_eq!(message.onward().to_owned(), Route::from_iter(["bob.decryptor"]));
         assert_eq!(message.return_route().to_owned(), Route::from_iter(["alice.encryptor"]));
+        let route = bob.channel.as_ref().unwrap().remote_route().unwrap().clone();
         assert_eq!(bob.receive(&message).is_ok(), expected == 1);
+        assert_eq!(bob.channel.as_ref().unwrap().remote_route(), Some(&route));
         assert_eq!(told(&bob).len(), expected);
     }
     assert_eq!(told(&bob), [[shown]]);

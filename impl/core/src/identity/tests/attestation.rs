@@ -239,6 +239,37 @@ fn a_presentation_beyond_the_limits_is_refused() {
     refused(Presentation::decode(&[&bytes[..], &[0]].concat(), &limits), Blame::Malformed, "COD-5");
 }
 
+//= spec/src/purpose-keys.md#pur-22
+//= type=test
+//# A receiver MUST refuse a presentation with a credential whose version is not 1 or whose type tag is not 3.
+#[test]
+fn a_presentation_with_something_else_signed_for_a_credential_is_refused() {
+    let mut owner = Owner::new(17);
+    let identity = owner.create(SigningKind::Ed25519);
+    let (_, attestation) = owner.attest(&identity);
+    let presented = |version: u8, tag: u8| {
+        let signed = [0x83, version, tag, 0x41, 0];
+        let mut credential = encode(|e| {
+            let _ = e.array(1).and_then(|e| e.array(2)).and_then(|e| e.array(2)).and_then(|e| e.bytes(&signed));
+            put_signature(e, &owner.sign(identity.latest().key(), &signed));
+        });
+        credential.extend_from_slice(attestation.export());
+        let bytes = Presentation::encode(&identity, &attestation, &[]);
+        let (_, whole) = bytes.split_last().unwrap();
+        Presentation::decode(&[whole, &credential].concat(), &PresentationLimits::DEFAULT)
+    };
+    assert_eq!(presented(1, 3).unwrap().credentials().len(), 1);
+    for (version, tag, blame) in [
+        (0, 3, Blame::Malformed),
+        (2, 3, Blame::Malformed),
+        (1, 1, Blame::Misbehaved),
+        (1, 2, Blame::Misbehaved),
+        (1, 4, Blame::Malformed),
+    ] {
+        refused(presented(version, tag), blame, "PUR-22");
+    }
+}
+
 //= spec/src/purpose-keys.md#pur-14
 //= type=test
 //# An attestation MUST NOT be made to expire after the `attestations_valid_until` of the change that it names.
