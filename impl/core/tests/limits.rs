@@ -1,7 +1,7 @@
 //! The table in the chapter "Limits" says what the constants say.
 
 use razor::channel::{HandshakeTime, HoldLimits, PaddingLimit, Places};
-use razor::identity::{HistoryLimits, PresentationLimits};
+use razor::identity::{HistoryLimits, MemoryStore, PresentationLimits};
 use razor::routing::Limits;
 use razor::{node, session, transport};
 
@@ -77,6 +77,11 @@ fn code() -> Vec<Row> {
         ["changes in a history", "encoded history"],
         [HistoryLimits::FLOOR, HistoryLimits::CEILING, HistoryLimits::DEFAULT],
         |l| [l.changes.into(), l.bytes as u64],
+    ));
+    all.extend(rows(
+        ["memory of strangers' histories"],
+        [MemoryStore::FLOOR_LIMIT, MemoryStore::CEILING_LIMIT, MemoryStore::DEFAULT_LIMIT],
+        |limit| [*limit as u64],
     ));
     all.extend(rows(
         ["credentials in a presentation", "encoded credential"],

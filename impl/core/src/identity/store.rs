@@ -120,6 +120,10 @@ struct Entry {
 const ENTRY_OVERHEAD: usize = 128;
 
 impl MemoryStore {
+    /// How many bytes strangers share at least: room for one history that every receiver accepts.
+    pub const FLOOR_LIMIT: usize = HistoryLimits::FLOOR.bytes + ENTRY_OVERHEAD;
+    /// How many bytes strangers share at most; it fits where an address has 32 bits.
+    pub const CEILING_LIMIT: usize = 1 << 30;
     /// How many bytes strangers share unless the owner says otherwise.
     pub const DEFAULT_LIMIT: usize = 4 << 20;
 

@@ -96,6 +96,15 @@ fn a_flood_of_strangers_evicts_only_the_strangers_unused_for_longest() {
 }
 
 #[test]
+fn what_strangers_share_holds_a_history_that_just_fits_and_none_that_is_a_byte_too_long() {
+    let identity = Owner::new(26).create(SigningKind::Ed25519);
+    let cost = identity.export().len() + 128;
+    stored(&mut MemoryStore::new(cost), &identity);
+    let request = StoreRequest::Store(identity.identifier(), identity.export().to_vec());
+    refused(MemoryStore::new(cost - 1).answer(&request), Blame::Limit, "IDN-33");
+}
+
+#[test]
 fn a_pinned_identity_stays_pinned_when_it_rotates() {
     let mut owner = Owner::new(24);
     let mut store = MemoryStore::new(0);
