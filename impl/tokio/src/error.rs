@@ -34,6 +34,20 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// No identity of this name is kept.
+    NoIdentity {
+        /// The name.
+        name: String,
+        /// The folder that was looked into.
+        dir: std::path::PathBuf,
+    },
+    /// An identity of this name is kept already.
+    IdentityExists {
+        /// The name.
+        name: String,
+    },
+    /// This cannot be the name of something that is kept: up to 64 letters, digits, hyphens and underscores can.
+    Name(String),
     /// The node has been shut down.
     Stopped,
     /// Nothing came within the time that was given.
@@ -87,6 +101,11 @@ impl fmt::Display for Error {
             Self::Protocol { error, address: None } => write!(f, "{error}"),
             Self::Io { what, error } => write!(f, "cannot {what}: {error}"),
             Self::Damaged { path, why } => write!(f, "{} is damaged: {why}", path.display()),
+            Self::NoIdentity { name, dir } => write!(f, "there is no identity `{name}` in {}", dir.display()),
+            Self::IdentityExists { name } => write!(f, "there is an identity `{name}` already"),
+            Self::Name(name) => {
+                write!(f, "`{name}` cannot be a name: use up to 64 letters, digits, hyphens and underscores")
+            }
             Self::Stopped => f.write_str("the node has been shut down"),
             Self::Timeout => f.write_str("nothing came in time"),
         }

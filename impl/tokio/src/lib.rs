@@ -33,6 +33,7 @@
 //! | `connection` | the task that moves bytes between a stream and its shard |
 //! | `worker` | [`Worker`] and [`Context`]: asynchronous code behind an address |
 //! | `channel`, `identity`, `keys`, `suite` | secure channels and what they need |
+//! | `storage` | what outlives the node |
 //! | `status` | counters, as text for Prometheus too |
 //! | `network`, `clock` | the world: streams and time |
 
@@ -47,6 +48,7 @@ mod node;
 mod reach;
 mod shard;
 mod status;
+pub mod storage;
 mod suite;
 mod worker;
 

@@ -22,6 +22,7 @@ use crate::network::{Accept, BoxStream, Network, Tcp};
 use crate::reach::Reach;
 use crate::shard::{self, Handle, Input, Shard};
 use crate::status::Status;
+use crate::storage::Storage;
 use crate::worker::{self, Context, Worker};
 
 /// How long workers may take for their last words.
@@ -36,11 +37,12 @@ pub struct Builder {
     shards: usize,
     network: Arc<dyn Network>,
     wall: Option<WallClock>,
+    storage: Option<Storage>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { config: node::Config::DEFAULT, shards: 1, network: Arc::new(Tcp), wall: None }
+        Self { config: node::Config::DEFAULT, shards: 1, network: Arc::new(Tcp), wall: None, storage: None }
     }
 }
 
@@ -73,16 +75,23 @@ impl Builder {
         self
     }
 
+    /// Where identities, keys and what is known of others outlive the node; nowhere by default.
+    #[must_use]
+    pub fn storage(mut self, storage: Storage) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
     /// Starts the node on the current runtime.
     ///
     /// # Errors
-    /// [`Error::Io`] when the operating system gives no randomness.
+    /// [`Error::Io`] when the operating system gives no randomness; what is wrong with the storage.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Result<Node> {
         let clock = Clock::new(self.wall);
-        let keys = Arc::new(Keys::new());
+        let keys = Arc::new(Keys::new(self.storage)?);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mut shards = Vec::with_capacity(self.shards);
         for index in 0..self.shards {

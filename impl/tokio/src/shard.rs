@@ -11,9 +11,11 @@ use std::sync::Arc;
 use razor::channel::{self, Addresses};
 use razor::env::{Env, Seeded};
 use razor::error::{Blame, Result as CoreResult};
-use razor::identity::Identifier;
+use razor::identity::{Identifier, StoreAnswer};
 use razor::machine::{Machine as _, Refused};
-use razor::node::{self, Answer, Connected, ConnectionId, Delivery, Event, Flow, Mailbox, Provenance, Request};
+use razor::node::{
+    self, Answer, Connected, ConnectionId, Delivery, Event, Flow, Mailbox, Provenance, Request, RequestId,
+};
 use razor::routing::{Address, Message, Route};
 use razor::session::{Keeping, Kept};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
@@ -23,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::connection::{self, Pipe};
 use crate::error::{Error, Result};
-use crate::keys::Keys;
+use crate::keys::{Keys, Unwritten};
 use crate::network::BoxStream;
 
 /// How many inputs wait for a shard before those who send them wait.
@@ -45,6 +47,8 @@ pub(crate) enum Input {
     Sent { connection: ConnectionId, bytes: u64 },
     /// A connection has ended.
     Gone { connection: ConnectionId },
+    /// The answer to a question of the node's that could not be answered at once.
+    Answer { id: RequestId, answer: Answer },
     /// The owner of an inbox took messages from it.
     Taken { inbox: Address, messages: u64 },
     /// A message is to be sent.
@@ -269,6 +273,7 @@ impl Shard {
             Input::Call(call) => call(self),
             Input::Received { connection, bytes } => self.receive(connection, bytes),
             Input::Sent { connection, bytes } => self.tell(node::Input::Sent { connection, bytes }),
+            Input::Answer { id, answer } => self.tell(node::Input::Answer { id, answer }),
             Input::Gone { connection } => {
                 self.forget(connection);
                 self.tell(node::Input::Disconnected { connection });
@@ -345,12 +350,16 @@ impl Shard {
                 // Nobody is there: it counts as taken.
                 (!matches!(sent, Some(Ok(())))).then_some(node::Input::Taken { inbox })
             }
-            node::Output::Request { id, request, .. } => {
-                let answer = match &request {
-                    Request::Vault(request) => Answer::Vault(self.keys.answer(request)),
-                    Request::Store(request) => Answer::Store(self.keys.known(request)),
-                };
-                Some(node::Input::Answer { id, answer })
+            node::Output::Request { id, request: Request::Vault(request), .. } => {
+                Some(node::Input::Answer { id, answer: Answer::Vault(self.keys.answer(&request)) })
+            }
+            node::Output::Request { id, request: Request::Store(request), .. } => {
+                let (answer, unwritten) = self.keys.known(&request);
+                match unwritten {
+                    Some(unwritten) => self.write(id, answer, unwritten),
+                    None => return Some(node::Input::Answer { id, answer: Answer::Store(answer) }),
+                }
+                None
             }
             node::Output::Event(event) => {
                 self.heard(event);
@@ -401,6 +410,23 @@ impl Shard {
         }
         // Nobody needs to listen.
         let _ = self.events.send(event);
+    }
+
+    /// Writes a history where nobody waits for the disk; the answer comes when it is there.
+    fn write(&mut self, id: RequestId, answer: CoreResult<StoreAnswer>, unwritten: Unwritten) {
+        let Some(me) = self.me.upgrade() else { return };
+        let keys = self.keys.clone();
+        self.tasks.spawn(async move {
+            let written = tokio::task::spawn_blocking(move || keys.write(&unwritten)).await;
+            let answer = match written {
+                Ok(Ok(())) => answer,
+                failed => {
+                    tracing::error!(?failed, "a change history cannot be kept");
+                    Err(razor::Error::misuse("IDN-30", "a change history cannot be kept"))
+                }
+            };
+            let _ = me.send(Input::Answer { id, answer: Answer::Store(answer) }).await;
+        });
     }
 
     /// A handshake that local policy refused goes on by the rules, as the answer of a better peer may come yet.

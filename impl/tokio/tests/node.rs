@@ -102,6 +102,8 @@ async fn nothing_is_left_of_a_node_that_was_shut_down() {
     let connection = node.connect(&server.at).await.unwrap();
     let channel =
         node.create_secure_channel(&identity, connection.route("api"), ChannelOptions::default()).await.unwrap();
+    let mut context = node.open("app").reached_through(channel.reach()).context().await.unwrap();
+    context.request(channel.route("echo"), b"open on both sides", SOON).await.unwrap();
     server.node.shutdown().await;
     assert_eq!(server.node.tasks(), 0);
     tokio::time::timeout(SOON, channel.closed()).await.unwrap();
