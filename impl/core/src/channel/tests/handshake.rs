@@ -390,7 +390,11 @@ fn data_that_overtakes_message_3_is_held_and_delivered() {
 //# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
 #[test]
 fn what_is_held_is_bounded_in_number_and_bytes() {
+    let flood = |len| Message::new(Route::new().as_ref(), Route::new().as_ref(), &vec![1; len]);
+    let thrice = 3 * flood(1_000).clone().footprint();
     for (len, hold, most) in [
+        (1_000, HoldLimits { bytes: thrice, ..HoldLimits::DEFAULT }, 3),
+        (1_000, HoldLimits { bytes: thrice - 1, ..HoldLimits::DEFAULT }, 2),
         (8, HoldLimits::DEFAULT, 8),
         (10_000, HoldLimits::DEFAULT, 3),
         (8, HoldLimits { messages: 2, ..HoldLimits::DEFAULT }, 2),
@@ -400,8 +404,7 @@ fn what_is_held_is_bounded_in_number_and_bytes() {
         bob.config.hold = hold;
         alice.initiate();
         bob.respond(&alice.sent.pop_front().unwrap()).unwrap();
-        let flood = Message::new(Route::new().as_ref(), Route::new().as_ref(), &vec![1; len]);
-        let taken = (0..100).filter(|_| bob.receive(&flood).is_ok()).count();
+        let taken = (0..100).filter(|_| bob.receive(&flood(len)).is_ok()).count();
         assert_eq!(taken, most);
         let channel = bob.channel.as_ref().unwrap();
         assert!(channel.provisional() <= channel.provisional_limit());

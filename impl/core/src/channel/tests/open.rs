@@ -49,6 +49,20 @@ fn duplicates_of_the_handshake_change_nothing_in_an_open_channel() {
     assert!(alice.sent.is_empty() && bob.sent.is_empty());
 }
 
+#[test]
+fn the_picture_of_an_open_channel_shows_who_is_there_what_was_used_up_and_the_way() {
+    let (mut alice, mut bob) = opened();
+    let before = (alice.picture(), bob.picture());
+    let message = alice.send(b"text");
+    assert!(alice.picture() != before.0);
+    bob.receive(&message).unwrap();
+    assert!(bob.picture() != before.1);
+    let before = bob.picture();
+    let elsewhere = Route::from_iter(["elsewhere"]);
+    bob.input(Input::SetRoute(elsewhere)).unwrap();
+    assert!(bob.picture() != before);
+}
+
 //= spec/src/channels.md#chn-39
 //= type=test
 //# A message that fails authentication MUST be wiped and dropped, and the channel stays open.
