@@ -225,6 +225,11 @@ impl<S: Suite> Worker for ChannelWorker<S> {
         let _ = self.input(cx, Input::Close);
     }
 
+    /// A message that is lost on its way into or out of an encryptor leaves a gap that its peer sees.
+    fn leads_on(&self, port: Port) -> bool {
+        port == ENCRYPTOR
+    }
+
     fn trusted(&self, picture: &mut Snapshot) {
         self.channel.trusted(picture);
     }

@@ -5,8 +5,10 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::delivery::Undelivered;
 use super::ranking::Ranking;
 use super::table::{Credit, Load};
+use super::waiting::{Place, STALLED_RECEIVER, Waiter};
 use super::worker::{
     ConnectionId, Context, Delivery, Flow, FlowControlId, Mailbox, Op, Port, Provenance, Spec, UNEXPECTED, Worker,
     WorkerId,
@@ -23,7 +25,6 @@ pub(super) const RECEIVER: Port = 0;
 /// The port to which messages for the peer are sent.
 pub(super) const SENDER: Port = 1;
 
-const STALLED: Error = Error::limit("NOD-11", "the receiver stayed full for the stall time");
 const TOO_MUCH: Error = Error::limit("NOD-30", "connections hold too much, and this one the most");
 const IDLE: Error =
     Error::limit("NOD-34", "the node has no room for another connection, and this one was idle the longest");
@@ -59,12 +60,11 @@ pub(super) struct Connection {
 
 struct Stalled {
     message: Message,
+    since: Instant,
+    /// When it has waited long enough.
     until: Instant,
     place: Place,
 }
-
-/// A place in [`Connections::waiting`]: whose inbox is full, or the node when `None`; then the order.
-type Place = (Option<WorkerId>, u64);
 
 /// All connections.
 #[derive(Default)]
@@ -72,9 +72,6 @@ pub(super) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
     /// Those that can go on, each once.
     ready: VecDeque<ConnectionId>,
-    /// Those with a stalled message, by what it waits for, in the order in which they came.
-    waiting: BTreeMap<Place, ConnectionId>,
-    next_place: u64,
     /// When each wants attention.
     deadlines: BTreeSet<(Instant, ConnectionId)>,
     /// Bytes of messages that are not complete, not read or stalled, of all connections.
@@ -147,28 +144,13 @@ impl Connections {
     }
 
     /// Lets a connection go on when its turn comes.
-    fn make_ready(&mut self, id: ConnectionId) {
+    pub(super) fn make_ready(&mut self, id: ConnectionId) {
         if let Some(connection) = self.open.get_mut(&id)
             && !connection.ready
         {
             connection.ready = true;
             self.ready.push_back(id);
         }
-    }
-
-    fn new_place(&mut self, full: Option<WorkerId>) -> Place {
-        let number = self.next_place;
-        self.next_place = self.next_place.saturating_add(1);
-        (full, number)
-    }
-
-    /// There is room at `place`: who waited longest for it may go on. `false` when nobody waited.
-    pub(super) fn wake(&mut self, place: Option<WorkerId>) -> bool {
-        let first = self.waiting.range((place, 0)..=(place, u64::MAX)).next();
-        let Some((place, id)) = first.map(|(place, id)| (*place, *id)) else { return false };
-        self.waiting.remove(&place);
-        self.make_ready(id);
-        true
     }
 
     /// Keeps the sums and deadlines right after something has happened to a connection.
@@ -179,7 +161,7 @@ impl Connections {
         let before = core::mem::replace(&mut connection.held, held);
         self.held = self.held.saturating_sub(before).saturating_add(held);
         self.by_held.change(id, before, held);
-        let stalled = stalled.map(|stalled| Deadline::new(stalled.until, "stalled receiver"));
+        let stalled = stalled.map(|stalled| Deadline::new(stalled.until, STALLED_RECEIVER));
         let deadline = Deadline::earlier(stalled, connection.tcp.deadline());
         if let Some(old) = core::mem::replace(&mut connection.deadline, deadline) {
             self.deadlines.remove(&(old.at, id));
@@ -199,9 +181,6 @@ impl Connections {
         }
         if let Some(deadline) = connection.deadline {
             self.deadlines.remove(&(deadline.at, id));
-        }
-        if let Some(stalled) = &connection.stalled {
-            self.waiting.remove(&stalled.place);
         }
         if let Some(alias) = &connection.alias
             && self.aliases.get(alias) == Some(&id)
@@ -281,6 +260,9 @@ impl Node {
     /// Lets a connection go, with everything that belongs to it.
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(id) {
+            if let Some(stalled) = connection.stalled {
+                self.waiting.leave(stalled.place);
+            }
             self.forget(connection.worker);
         }
     }
@@ -342,13 +324,13 @@ impl Node {
         if let Some(connection) = self.connections.open.get_mut(&id)
             && let Some(stalled) = connection.stalled.take()
         {
-            self.connections.waiting.remove(&stalled.place);
-            let Stalled { message, until, place } = stalled;
-            let entered = self.enter(id, message, Some((until, place)));
+            self.waiting.leave(stalled.place);
+            let Stalled { message, since, place, .. } = stalled;
+            let entered = self.enter(id, message, Some((since, place)));
             // Unless there was no room for it after all, there may be room for the next.
             let stalled = self.connections.get(id).and_then(|connection| connection.stalled.as_ref());
             if stalled.is_none_or(|stalled| stalled.place != place) {
-                self.connections.wake(place.0);
+                self.wake(place.0);
             }
             if !entered {
                 return;
@@ -391,30 +373,22 @@ impl Node {
         //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
         match self.dispatch(Source::Worker(worker, RECEIVER), message, Provenance::connection(id)) {
             Ok(()) => true,
-            Err(Refused::Error(error)) => {
+            Err(Undelivered::Error(error)) => {
                 self.report(None, error);
                 true
             }
-            Err(Refused::Full(message)) => {
-                let until = waited.map_or(self.now + self.config.stall, |(until, _)| until);
-                //= spec/src/nodes.md#nod-11
-                //# A node MUST drop a message that has waited for a full receiver for the stall time, and read on.
-                if until <= self.now {
-                    self.report(Some(&message), STALLED);
+            // It was closed itself to make room.
+            Err(Undelivered::Full(..)) if self.connections.get(id).is_none() => false,
+            Err(Undelivered::Full(message, room)) => {
+                let since = self.waits_since(room, waited.map_or(self.now, |(since, _)| since));
+                if let Some(error) = self.verdict(room, since) {
+                    self.report(Some(&message), error);
                     return true;
                 }
-                let full = self.what_is_full(&message);
-                // It may have been closed itself to make room.
-                if self.connections.get(id).is_none() {
-                    return false;
-                }
-                let place = match waited {
-                    Some((_, place)) if place.0 == full => place,
-                    _ => self.connections.new_place(full),
-                };
-                self.connections.waiting.insert(place, id);
+                let place = self.waiting.line_up(Waiter::Connection(id), room, waited.map(|(_, place)| place));
                 if let Some(connection) = self.connections.open.get_mut(&id) {
-                    connection.stalled = Some(Stalled { message, until, place });
+                    let until = since + self.config.stall;
+                    connection.stalled = Some(Stalled { message, since, until, place });
                 }
                 false
             }
@@ -498,11 +472,7 @@ impl Connections {
             assert_eq!(held, connection.held);
             assert_eq!(self.ready.iter().filter(|other| *other == id).count(), usize::from(connection.ready));
             assert!(connection.deadline.is_none_or(|deadline| self.deadlines.contains(&(deadline.at, *id))));
-            // Whoever waits stands in the queue of what it waits for, or was woken.
-            assert!(stalled.is_none_or(|s| connection.ready || self.waiting.get(&s.place) == Some(id)));
         }
-        let stalled = self.open.values().filter(|connection| connection.stalled.is_some() && !connection.ready);
-        assert_eq!(self.waiting.len(), stalled.count());
         assert_eq!(self.deadlines.len(), self.open.values().filter(|connection| connection.deadline.is_some()).count());
         assert!(self.aliases.values().all(|id| self.open.contains_key(id)));
         for (id, connection) in &self.open {
@@ -518,5 +488,16 @@ impl Connections {
             (blocked, blocked)
         });
         assert_eq!(self.idle.len(), count(|connection| connection.idle_since.is_some()));
+    }
+
+    /// How many stand in line. Whoever waits does, or was woken.
+    pub(super) fn standing(&self, waiting: &super::waiting::Waiting) -> usize {
+        let stalled = |id, connection: &Connection| {
+            let stalled = connection.stalled.as_ref()?;
+            let stands = waiting.waiter(stalled.place) == Some(Waiter::Connection(id));
+            assert!(connection.ready || stands);
+            Some(stands)
+        };
+        self.open.iter().filter(|(id, connection)| stalled(**id, connection) == Some(true)).count()
     }
 }

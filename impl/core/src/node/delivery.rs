@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use super::connection::RECEIVER;
 use super::table::{Credit, Load, Resident, cost};
+use super::waiting::Room;
 use super::worker::{Answer, ConnectionId, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
 use super::{Event, Node, Output, Source};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::machine::{Deadline, Refused};
+use crate::machine::Deadline;
 use crate::routing::{Address, Message};
 
 pub(super) const UNKNOWN: Error = Error::misuse("NOD-2", "no worker has this address");
@@ -16,8 +17,23 @@ const NO_ROUTE: Error = Error::misuse("NOD-2", "a message without an onward rout
 const FOREIGN: Error = Error::denied("NOD-3", "a peer's route names a transport address");
 const TAKES_NOTHING: Error = Error::limit("NOD-31", "the node is full and the peer takes nothing of what it is sent");
 const UNREACHABLE: Error = Error::denied("NOD-4", "flow control: the worker is not to be reached from there");
-const FULL: Error = Error::limit("NOD-9", "the receiver is full");
+pub(super) const FULL: Error = Error::limit("NOD-9", "the receiver is full");
 const TOO_LARGE: Error = Error::limit("NOD-9", "the message is larger than what may wait for a worker");
+
+/// Why a message did not get into an inbox.
+#[derive(Debug)]
+pub(super) enum Undelivered {
+    /// There is no room for it there.
+    Full(Message, Room),
+    /// It may not, or cannot.
+    Error(Error),
+}
+
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
 
 impl Node {
     /// Checks whether a message may pass and puts it into its receiver's inbox.
@@ -26,7 +42,7 @@ impl Node {
         source: Source,
         mut message: Message,
         provenance: Provenance,
-    ) -> Result<(), Refused<Message>> {
+    ) -> Result<(), Undelivered> {
         self.resolve(&mut message, provenance)?;
         let first = message.onward().first().ok_or(NO_ROUTE)?;
         //= spec/src/nodes.md#nod-2
@@ -40,8 +56,11 @@ impl Node {
         }
         //= spec/src/nodes.md#nod-9
         //# A node MUST NOT queue more messages or bytes for one worker, or for all of them, than their limits.
-        if self.is_full(Some(to), cost) || !self.has_room(cost) {
-            return Err(Refused::Full(message));
+        if let Some(room) = self.what_is_full(to, port, cost) {
+            return Err(Undelivered::Full(message, room));
+        }
+        if !self.has_room(cost) {
+            return Err(Undelivered::Full(message, Room::Node));
         }
         // Whoever made room may have been the receiver itself.
         let Some((receiver, spare)) = self.table.get_with_spare(to) else { return Err(UNKNOWN.into()) };
@@ -52,18 +71,20 @@ impl Node {
         Ok(())
     }
 
-    /// Whether there is no room for a message of this cost: with a worker, or in the node for `None`.
-    fn is_full(&self, place: Option<WorkerId>, cost: usize) -> bool {
-        let Some(worker) = place else { return self.queued.is_full(cost, self.config.queue, self.config.queue_bytes) };
-        let inbox = self.table.get(worker).and_then(|resident| Some(&resident.extras.as_ref()?.inbox));
-        inbox.is_some_and(|inbox| inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes))
+    /// Where there is no room for a message of this cost with its receiver.
+    fn what_is_full(&self, to: WorkerId, port: Port, cost: usize) -> Option<Room> {
+        let extras = self.table.get(to)?.extras.as_ref()?;
+        if !extras.outboxes.is_empty() && self.outbox(to, port).is_some() {
+            return Some(Room::Outbox(to, port));
+        }
+        extras.inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes).then_some(Room::Inbox(to))
     }
 
     /// Whether the node has room for a message of this cost, once nobody who takes nothing keeps it from others.
-    fn has_room(&mut self, cost: usize) -> bool {
+    pub(super) fn has_room(&mut self, cost: usize) -> bool {
         //= spec/src/nodes.md#nod-31
         //# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
-        while self.is_full(None, cost) {
+        while self.queued.is_full(cost, self.config.queue, self.config.queue_bytes) {
             let by_number = self.queued.messages >= self.config.queue;
             let Some(greediest) = self.connections.greediest(by_number) else { return false };
             self.close(greediest, TAKES_NOTHING);
@@ -72,24 +93,22 @@ impl Node {
     }
 
     /// Keeps in mind what waits for a connection whose peer takes nothing. To be called when a message comes for its
-    /// worker, and when its limit is reached or is no longer.
+    /// worker or waits for it elsewhere, and when its limit is reached or is no longer.
     pub(super) fn settle_blocked(&mut self, worker: WorkerId) {
         let Some(resident) = self.table.get(worker) else { return };
         let Some(extras) = &resident.extras else { return };
         let Some(Credit::OnTheWay { connection, .. }) = extras.credit else { return };
-        let load = if self.is_blocked(resident) { extras.inbox.load } else { Load::default() };
+        let mut load = Load::default();
+        if self.is_blocked(resident) {
+            load.join(&extras.inbox.load);
+            load.join(&extras.inbox.awaited);
+        }
         self.connections.set_blocked(connection, load);
     }
 
     /// Whether a worker exists because a stranger asked a listener for it.
     fn is_strangers(&self, id: WorkerId) -> bool {
         self.table.get(id).and_then(Resident::flow).is_some_and(|flow| flow.spawned_by.is_some())
-    }
-
-    /// For room with whom a message has to wait: a worker, or the node.
-    pub(super) fn what_is_full(&self, message: &Message) -> Option<WorkerId> {
-        let (worker, _) = self.table.find(message.onward().first()?)?;
-        self.is_full(Some(worker), cost(message)).then_some(worker)
     }
 
     /// Replaces a transport address at the front of a local sender's route by the connection to it.
@@ -186,9 +205,10 @@ impl Node {
         //= spec/src/nodes.md#nod-8
         //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
         for _ in 0..self.config.steps {
+            self.release_ready();
             self.pump_ready();
             let Some(id) = self.scheduled.pop_front() else {
-                if self.connections.has_work() && self.budget.frames > 0 {
+                if !self.waiting.ready.is_empty() || self.connections.has_work() && self.budget.frames > 0 {
                     continue;
                 }
                 return;
@@ -200,9 +220,10 @@ impl Node {
                 continue;
             }
             let Some((delivery, cost)) = extras.inbox.pop() else { continue };
+            (extras.inbox.taken, extras.inbox.stuck) = (self.now, false);
             self.queued.sub(cost);
-            self.connections.wake(Some(id));
-            self.connections.wake(None);
+            self.wake(Room::Inbox(id));
+            self.wake(Room::Node);
             self.counters.delivered = self.counters.delivered.saturating_add(1);
             let result = self.call(env, id, |worker, cx| worker.handle_message(cx, delivery));
             self.report_handler(result);
@@ -284,11 +305,7 @@ impl Node {
             Op::Send { port, message, provenance } => {
                 //= spec/src/nodes.md#nod-19
                 //# A worker that sends a received message on MUST NOT change its provenance.
-                match self.dispatch(Source::Worker(id, port), message, provenance) {
-                    Ok(()) => {}
-                    Err(Refused::Full(message)) => self.report(Some(&message), FULL),
-                    Err(Refused::Error(error)) => self.report(None, error),
-                }
+                self.send_from(id, port, message, provenance);
             }
             Op::Start(spec) => {
                 let to = spec.mailboxes.first().map(|mailbox| mailbox.address.clone());
@@ -377,6 +394,7 @@ impl Node {
             self.table.tidy(id);
         }
         self.expire_connections(env);
+        self.expire_outboxes();
     }
 
     /// An answer goes to the worker that asked, once.
@@ -396,6 +414,9 @@ impl Node {
         while let Some(id) = stopping.pop() {
             // Handlers are not run within each other, so this one has a list of its own.
             let mut last = Vec::new();
+            if self.table.get(id).is_none_or(Resident::is_retired) {
+                continue;
+            }
             if self.ask(env, id, &mut last, |worker, cx| worker.handle_stop(cx)).is_none() {
                 continue;
             }
@@ -406,20 +427,37 @@ impl Node {
                     op => self.perform(env, id, op),
                 }
             }
-            self.forget(id);
+            if self.has_outbox(id) { self.retire(id) } else { self.forget(id) }
         }
     }
 
-    /// Removes a worker and all that waits for it.
+    //= spec/src/nodes.md#nod-42
+    //# A node MUST keep what a worker that stops has sent until it is taken or has waited for the stall time.
+    /// Lets a worker that has stopped stay until what it has sent is gone: nothing reaches it any more.
+    fn retire(&mut self, id: WorkerId) {
+        self.set_timer(id, None);
+        self.requests.forget(id);
+        self.table.unlist(id);
+        if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
+            extras.retired = true;
+            self.queued.remove(&core::mem::take(&mut extras.inbox).load);
+        }
+        self.hurry(id);
+        self.dismiss(id);
+        self.wake(Room::Node);
+    }
+
+    /// Removes a worker, all that waits for it, and what it has sent that still waits with it.
     pub(super) fn forget(&mut self, id: WorkerId) {
         self.set_timer(id, None);
+        self.drop_outboxes(id);
         if let Some(extras) = self.table.remove(id).and_then(|resident| resident.extras) {
             self.queued.remove(&extras.inbox.load);
         }
         self.requests.forget(id);
         // Their messages have nowhere to go any more; what others wait for may have become free.
-        while self.connections.wake(Some(id)) {}
-        self.connections.wake(None);
+        self.dismiss(id);
+        self.wake(Room::Node);
     }
 }
 

@@ -7,11 +7,13 @@ mod connection;
 mod delivery;
 mod event;
 mod failures;
+mod outbox;
 mod ranking;
 mod requests;
 mod table;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod worker;
 
 use alloc::boxed::Box;
@@ -38,9 +40,11 @@ use crate::routing::{Address, Message};
 use crate::transport;
 
 use self::connection::Connections;
+use self::delivery::Undelivered;
 use self::failures::Failures;
 use self::requests::Requests;
 use self::table::{Credit, Load, Table};
+use self::waiting::Waiting;
 
 /// What a node is configured with. Spec: "Limits".
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ pub struct Config {
     pub queue: usize,
     /// The most bytes of them.
     pub queue_bytes: usize,
-    /// The most messages that wait for one worker.
+    /// The most messages that wait for one worker, and the most that it has sent from one address and that wait.
     pub inbox: usize,
     /// The most bytes of them.
     pub inbox_bytes: usize,
@@ -73,7 +77,7 @@ pub struct Config {
     pub steps: usize,
     /// The most dropped messages that are reported in one call, by an event each. All are counted.
     pub reports: usize,
-    /// How long a message from a connection may wait for a full receiver.
+    /// How long a message of a connection, or of another producer, may wait for a full receiver.
     pub stall: Duration,
     /// How long nothing came or went on a connection that a full node may close for a new one.
     pub idle: Duration,
@@ -266,9 +270,10 @@ pub struct Node {
     owner: Address,
     table: Table,
     connections: Connections,
+    waiting: Waiting,
     /// Workers with messages in their inbox, one entry each.
     scheduled: VecDeque<WorkerId>,
-    /// What waits in all inboxes together.
+    /// What waits in all inboxes and outboxes together.
     queued: Load,
     timers: BTreeMap<(Instant, u64), (WorkerId, &'static str)>,
     /// Whether timers are due that the last call left.
@@ -306,6 +311,7 @@ impl Node {
             owner: Address::local("owner"),
             table,
             connections: Connections::default(),
+            waiting: Waiting::default(),
             scheduled: VecDeque::new(),
             queued: Load::default(),
             timers: BTreeMap::new(),
@@ -510,8 +516,8 @@ impl Machine for Node {
             Input::Taken { inbox } => self.taken(&inbox),
             Input::Send(message) => {
                 self.dispatch(Source::Owner, message, Provenance::LOCAL).map_err(|refused| match refused {
-                    Refused::Full(message) => Refused::Full(Input::Send(message)),
-                    Refused::Error(error) => Refused::Error(error),
+                    Undelivered::Full(message, _) => Refused::Full(Input::Send(message)),
+                    Undelivered::Error(error) => Refused::Error(error),
                 })?;
             }
             Input::SendFrom { inbox, message, provenance } => {
@@ -519,8 +525,8 @@ impl Machine for Node {
                 //= spec/src/nodes.md#nod-19
                 //# A worker that sends a received message on MUST NOT change its provenance.
                 self.dispatch(Source::Worker(id, port), message, provenance).map_err(|refused| match refused {
-                    Refused::Full(message) => Refused::Full(Input::SendFrom { inbox, message, provenance }),
-                    Refused::Error(error) => Refused::Error(error),
+                    Undelivered::Full(message, _) => Refused::Full(Input::SendFrom { inbox, message, provenance }),
+                    Undelivered::Error(error) => Refused::Error(error),
                 })?;
             }
         }
@@ -539,15 +545,18 @@ impl Machine for Node {
     }
 
     fn deadline(&self) -> Option<Deadline> {
-        if !self.scheduled.is_empty() || self.connections.has_work() || self.overdue {
+        let work = !self.scheduled.is_empty() || !self.waiting.ready.is_empty() || self.connections.has_work();
+        if work || self.overdue {
             return Some(Deadline::new(self.now, "work"));
         }
         let timer = self.timers.first_key_value().map(|((at, _), (_, reason))| Deadline::new(*at, reason));
-        Deadline::earlier(timer, self.connections.deadline())
+        let stalled = Deadline::earlier(self.connections.deadline(), self.waiting.deadline());
+        Deadline::earlier(timer, stalled)
     }
 
     fn trusted(&self, picture: &mut Snapshot) {
-        for resident in self.table.residents().filter(|resident| !resident.worker.is_provisional()) {
+        let there = |resident: &&table::Resident| !resident.worker.is_provisional() && !resident.is_retired();
+        for resident in self.table.residents().filter(there) {
             for address in &resident.addresses {
                 picture.bytes(address.as_ref().value);
             }

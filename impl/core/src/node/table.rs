@@ -14,6 +14,7 @@ use core::hash::{Hash as _, Hasher as _};
 use hashbrown::HashTable;
 
 use super::Config;
+use super::outbox::Outbox;
 use super::worker::{AccessControl, ConnectionId, Delivery, Flow, Port, Spec, Worker, WorkerId};
 use crate::env::{Entropy, Instant, Purpose};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ use crate::routing::{Address, AddressRef, Message};
 const CHUNK: usize = 256;
 
 /// The most addresses of one worker.
-const PORTS: usize = 8;
+pub(super) const PORTS: usize = 8;
 
 /// Where an address leads. The shard is always this node's own today; the room for it is there so that a
 /// driver can join several nodes into one.
@@ -44,6 +45,11 @@ pub(super) struct Resident {
 impl Resident {
     pub(super) fn flow(&self) -> Option<&Flow> {
         self.extras.as_ref().map(|extras| &extras.flow)
+    }
+
+    /// Whether it has stopped and only its outboxes are still here.
+    pub(super) fn is_retired(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.retired)
     }
 
     pub(super) fn extras(&mut self, spare: &mut Spare) -> &mut Extras {
@@ -67,6 +73,10 @@ pub(super) struct Extras {
     pub(super) timer: Option<(Instant, u64)>,
     /// What has left through this worker and is not yet taken.
     pub(super) credit: Option<Credit>,
+    /// What it has sent to full receivers, by address.
+    pub(super) outboxes: Vec<Outbox>,
+    /// Whether it has stopped and only its outboxes are still here.
+    pub(super) retired: bool,
 }
 
 impl Extras {
@@ -80,6 +90,8 @@ impl Extras {
             && !self.scheduled
             && self.timer.is_none()
             && self.credit.is_none()
+            && self.outboxes.is_empty()
+            && !self.retired
     }
 }
 
@@ -88,6 +100,12 @@ impl Extras {
 pub(super) struct Inbox {
     pub(super) deliveries: VecDeque<Delivery>,
     pub(super) load: Load,
+    /// When the worker last took one.
+    pub(super) taken: Instant,
+    /// Whether it has taken none since another message waited for the stall time in vain.
+    pub(super) stuck: bool,
+    /// What outboxes hold whose first message waits for room in this one. Kept for connections alone.
+    pub(super) awaited: Load,
 }
 
 impl Inbox {
@@ -128,6 +146,12 @@ impl Load {
     pub(super) fn sub(&mut self, cost: usize) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(cost);
+    }
+
+    /// Adds what waits elsewhere.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.messages = self.messages.saturating_add(other.messages);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
     /// Takes out what waited with a worker that is gone.
@@ -283,23 +307,28 @@ impl Table {
     //= spec/src/nodes.md#nod-12
     //# A node MUST NOT deliver a message for a worker that has stopped to another worker.
     pub(super) fn remove(&mut self, id: WorkerId) -> Option<Resident> {
-        let addresses = self.get(id)?.addresses.clone();
-        for address in &addresses {
-            let hash = self.hash(address.as_ref());
-            let (chunks, _) = (&self.chunks, ());
-            if let Ok(entry) = self.places.find_entry(hash, |place| address_in(chunks, place) == Some(address.as_ref()))
-            {
-                entry.remove();
-            }
-        }
+        self.unlist(id);
         let free = self.free;
-        let slot = self.slot_mut(id.index)?;
+        let slot = self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?;
         let resident = slot.resident.take();
         slot.generation = slot.generation.wrapping_add(1);
         slot.next_free = free;
         self.free = id.index.saturating_add(1);
         self.len = self.len.saturating_sub(1);
         resident
+    }
+
+    /// Frees the addresses of a worker, which is here still.
+    pub(super) fn unlist(&mut self, id: WorkerId) {
+        let Some(addresses) = self.get(id).map(|resident| resident.addresses.clone()) else { return };
+        for address in &addresses {
+            let hash = self.hash(address.as_ref());
+            let chunks = &self.chunks;
+            let own = |place: &Place| place.index == id.index && address_in(chunks, place) == Some(address.as_ref());
+            if let Ok(entry) = self.places.find_entry(hash, own) {
+                entry.remove();
+            }
+        }
     }
 
     /// Takes back extras that hold nothing, for the next worker that needs some.
@@ -380,19 +409,33 @@ fn hash_of(keys: (u64, u64), address: AddressRef<'_>) -> u64 {
 
 #[cfg(test)]
 impl Table {
+    /// All workers with their ids.
+    pub(super) fn residents_with_ids(&self) -> impl Iterator<Item = (WorkerId, &Resident)> {
+        let slots = self.chunks.iter().flatten().enumerate();
+        slots.filter_map(|(index, slot)| {
+            let id = WorkerId { index: index as u32, generation: slot.generation };
+            Some((id, slot.resident.as_ref()?))
+        })
+    }
+
     /// The loads say what waits.
     pub(super) fn check(&self, all: &Load) {
         let mut sum = Load::default();
+        let mut addresses = 0;
         for resident in self.residents() {
-            let Some(extras) = &resident.extras else { continue };
+            let Some(extras) = &resident.extras else {
+                addresses += resident.addresses.len();
+                continue;
+            };
             let waiting = &extras.inbox.deliveries;
             let bytes = waiting.iter().map(|delivery| cost(&delivery.message)).sum();
             assert_eq!((extras.inbox.load.messages, extras.inbox.load.bytes), (waiting.len(), bytes));
-            sum.messages += waiting.len();
-            sum.bytes += bytes;
+            sum.join(&extras.inbox.load);
+            extras.outboxes.iter().for_each(|outbox| sum.join(outbox.load()));
+            addresses += if extras.retired { 0 } else { resident.addresses.len() };
         }
         assert_eq!((all.messages, all.bytes), (sum.messages, sum.bytes));
         assert_eq!(self.len, self.residents().count());
-        assert_eq!(self.places.len(), self.residents().map(|resident| resident.addresses.len()).sum::<usize>());
+        assert_eq!(self.places.len(), addresses);
     }
 }

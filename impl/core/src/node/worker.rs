@@ -52,6 +52,13 @@ pub trait Worker: Send {
         true
     }
 
+    /// Whether it is a relay at `port`: what it takes there, it sends on from there, one for one, and it must not
+    /// be lost. While what it leads to is full, what it has taken waits, and whoever sends to `port` finds it full.
+    /// A worker that many share is better no relay: one slow receiver would stop them all.
+    fn leads_on(&self, _port: Port) -> bool {
+        false
+    }
+
     /// Adds its trusted state to `picture`.
     fn trusted(&self, _picture: &mut Snapshot) {}
 

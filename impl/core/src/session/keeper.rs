@@ -154,6 +154,10 @@ impl<S: Suite> Worker for Keeper<S> {
         }
     }
 
+    fn leads_on(&self, port: Port) -> bool {
+        port == WAY
+    }
+
     fn trusted(&self, picture: &mut Snapshot) {
         if let Some(attempt) = &self.attempt {
             picture.number(attempt.number).number(attempt.open.into()).bytes(attempt.encryptor.as_ref().value);

@@ -8,4 +8,5 @@ mod disorder;
 mod flood;
 mod hops;
 mod life;
+mod pressure;
 mod session;

@@ -46,14 +46,14 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, node: node::Config) -> Self {
         let mut entropy = Seeded::from_u64(seed);
         let mut vault = SoftwareVault::new();
         let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
         let identity = Identity::create(&mut vault, SigningKind::Ed25519, &mut env).unwrap();
         let (_, attestation) = identity.attest_static_key(&mut vault, &mut env).unwrap();
         Self {
-            node: Node::new(node::Config::default(), &mut entropy),
+            node: Node::new(node, &mut entropy),
             entropy,
             vault,
             store: MemoryStore::default(),
@@ -134,6 +134,12 @@ pub(crate) struct Network {
     /// Outputs that nobody has looked at yet.
     outputs: VecDeque<(usize, Output)>,
     settling: bool,
+    /// Set so that bytes are written only when the other end has read them.
+    pub slow_wires: bool,
+    /// Set so that nothing that is on its way arrives.
+    pub stopped: bool,
+    /// Inboxes from which the test takes by [`Network::taken`].
+    pub untaken: Vec<Address>,
     /// How many connections there have been.
     connections: u64,
 }
@@ -141,7 +147,12 @@ pub(crate) struct Network {
 impl Network {
     /// `nodes` nodes in a line. The inner ones have a hop and a middle, open to both sides.
     pub(crate) fn line(nodes: usize) -> Self {
-        let parties = (0..nodes).map(|n| Party::new(n as u64 + 1)).collect();
+        Self::line_of(nodes, &node::Config::default())
+    }
+
+    /// The same, of nodes that are configured like this.
+    pub(crate) fn line_of(nodes: usize, config: &node::Config) -> Self {
+        let parties = (0..nodes).map(|n| Party::new(n as u64 + 1, config.clone())).collect();
         let mut network = Self {
             parties,
             now: Instant::ZERO,
@@ -149,6 +160,9 @@ impl Network {
             flying: VecDeque::new(),
             outputs: VecDeque::new(),
             settling: false,
+            slow_wires: false,
+            stopped: false,
+            untaken: Vec::new(),
             connections: 0,
         };
         for left in 0..nodes - 1 {
@@ -251,11 +265,16 @@ impl Network {
                 let bytes = frame.payload().to_vec();
                 let sent = Input::Sent { connection, bytes: bytes.len() as u64 };
                 self.flying.push_back((other, connection, bytes));
-                self.with(node, |node, env| node.handle(env, sent)).unwrap();
+                if !self.slow_wires {
+                    self.with(node, |node, env| node.handle(env, sent)).unwrap();
+                }
             }
             Output::Close { error, .. } => panic!("a connection of node {node} is closed: {error}"),
             Output::Deliver { inbox, delivery } => {
                 party.delivered.push_back((inbox.clone(), delivery));
+                if self.untaken.contains(&inbox) {
+                    return;
+                }
                 self.with(node, |node, env| node.handle(env, Input::Taken { inbox })).unwrap();
             }
             Output::Request { id, request, .. } => {
@@ -283,25 +302,52 @@ impl Network {
     /// Lets everything happen that is going to happen now.
     pub(crate) fn run(&mut self) {
         loop {
-            if let Some((to, connection, mut bytes)) = self.flying.pop_front() {
-                let rest = bytes.split_off(bytes.len().min(CHUNK));
-                if !rest.is_empty() {
-                    self.flying.push_front((to, connection, rest));
-                }
-                let input = Input::Received { connection, bytes };
-                match self.with(to, |node, env| node.handle(env, input)) {
-                    Ok(()) => {}
-                    Err(Refused::Full(Input::Received { bytes, .. })) => {
-                        self.flying.push_front((to, connection, bytes));
-                        self.wake(to);
-                    }
-                    Err(refused) => panic!("node {to} refuses bytes: {refused:?}"),
-                }
+            let reads =
+                |(to, connection, _): &(usize, ConnectionId, Vec<u8>)| self.parties[*to].node.reads(*connection);
+            if let Some(first) = self.flying.iter().position(reads).filter(|_| !self.stopped) {
+                self.fly(first);
                 continue;
             }
             let due = |party: &Party| party.node.deadline().is_some_and(|deadline| deadline.at <= self.now);
             let Some(node) = self.parties.iter().position(due) else { return };
             self.wake(node);
+        }
+    }
+
+    /// Some of the bytes that are on their way arrive.
+    fn fly(&mut self, index: usize) {
+        let (to, connection, bytes) = &mut self.flying[index];
+        let (to, connection) = (*to, *connection);
+        let rest = bytes.split_off(bytes.len().min(CHUNK));
+        let bytes = std::mem::replace(bytes, rest);
+        if self.flying[index].2.is_empty() {
+            self.flying.remove(index);
+        }
+        if self.slow_wires {
+            let (_, from) = *self.parties[to].wires.iter().find(|(id, _)| *id == connection).unwrap();
+            let sent = Input::Sent { connection, bytes: bytes.len() as u64 };
+            self.with(from, |node, env| node.handle(env, sent)).unwrap();
+        }
+        let input = Input::Received { connection, bytes };
+        self.with(to, |node, env| node.handle(env, input)).unwrap();
+    }
+
+    /// Takes a message from an inbox that is not taken from by itself.
+    pub(crate) fn taken(&mut self, node: usize, inbox: &str) {
+        let inbox = Address::local(inbox);
+        self.with(node, |node, env| node.handle(env, Input::Taken { inbox })).unwrap();
+        self.run();
+    }
+
+    /// Sends from the owner of a node, if there is room for it.
+    pub(crate) fn offer(&mut self, node: usize, onward: &Route, payload: &[u8]) -> bool {
+        let message = Message::new(onward.as_ref(), Route::new().as_ref(), payload);
+        let refused = self.with(node, |node, env| node.handle(env, Input::Send(message)));
+        self.run();
+        match refused {
+            Ok(()) => true,
+            Err(Refused::Full(_)) => false,
+            Err(refused) => panic!("{refused:?}"),
         }
     }
 

@@ -347,3 +347,306 @@ fn what_is_handed_over_is_bounded_in_messages_and_in_bytes() {
     }
     assert_eq!(rig.payloads().len(), 3);
 }
+
+/// Sends what it takes on to the next address: what leaves from a port is what came to it.
+struct Pipe {
+    relay: bool,
+    copies: usize,
+}
+
+impl Worker for Pipe {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, provenance } = delivery;
+        message.pop_onward()?;
+        for _ in 0..self.copies {
+            cx.forward(port, message.clone(), provenance);
+        }
+        Ok(())
+    }
+
+    fn handle_stop(&mut self, cx: &mut Context<'_>) {
+        if self.relay {
+            cx.send(0, message("slow", "", b"last words"));
+        }
+    }
+
+    fn leads_on(&self, _: Port) -> bool {
+        self.relay
+    }
+}
+
+const RELAY: Pipe = Pipe { relay: true, copies: 1 };
+const PRODUCER: Pipe = Pipe { relay: false, copies: 1 };
+
+/// A node with a slow inbox, a fast one, and a relay.
+fn piped(config: Config) -> (Rig, FlowControlId) {
+    let (mut rig, listener) = rig(config);
+    rig.inbox("slow", &[listener]);
+    rig.inbox("fast", &[listener]);
+    rig.start("relay", RELAY, &[listener]);
+    (rig, listener)
+}
+
+const TIGHT: Config = Config { inbox: 2, hand_over: 1, ..Config::DEFAULT };
+
+fn after(rig: &mut Rig, millis: u64) {
+    rig.now = rig.now + Duration::from_millis(millis);
+    call(rig);
+}
+
+//= spec/src/nodes.md#nod-40
+//= type=test
+//# A node MUST keep what leaves a producer or a relay for a full receiver until there is room, and take nothing more at that address meanwhile.
+#[test]
+fn a_relay_keeps_what_its_receiver_has_no_room_for_and_its_senders_see_it_full() {
+    let (mut rig, _) = piped(TIGHT);
+    let sent = (0..10u8).take_while(|n| rig.send("relay => slow", "", &[*n]).is_ok()).count();
+    // One is handed over, two wait in the inbox, one with the relay.
+    assert_eq!(sent, 4);
+    assert_eq!(rig.send("relay => fast", "", b"m").unwrap_err().requirement(), "NOD-9");
+    // However long that takes.
+    after(&mut rig, 3_600_000);
+    let mut seen = rig.payloads().concat();
+    for n in 4..10u8 {
+        assert!(rig.send("relay => slow", "", &[n]).is_err());
+        take(&mut rig, "slow");
+        rig.send("relay => slow", "", &[n]).unwrap();
+        seen.extend(rig.payloads().concat());
+    }
+    for _ in 0..3 {
+        take(&mut rig, "slow");
+        seen.extend(rig.payloads().concat());
+    }
+    assert_eq!((seen, rig.drops()), ((0..10).collect(), vec![]));
+    take(&mut rig, "slow");
+    assert_eq!((rig.node.provisional(), rig.node.deadline()), (0, None));
+}
+
+#[test]
+fn a_chain_of_relays_is_as_slow_as_its_end_and_loses_nothing() {
+    let (mut rig, _) = piped(TIGHT);
+    for name in ["second", "third"] {
+        rig.start(name, RELAY, &[]);
+    }
+    let onward = "relay => second => third => slow";
+    let sent = (0..20u8).take_while(|n| rig.send(onward, "", &[*n]).is_ok()).count();
+    // One with each relay: what waits longest is nearest to the end.
+    assert_eq!(sent, 6);
+    let mut seen = rig.payloads().concat();
+    for _ in 0..6 {
+        take(&mut rig, "slow");
+        seen.extend(rig.payloads().concat());
+    }
+    assert_eq!((seen, rig.drops()), ((0..6).collect(), vec![]));
+}
+
+#[test]
+fn what_a_relay_drops_makes_room_too() {
+    let (mut rig, _) = piped(TIGHT);
+    for n in 0..4 {
+        rig.send("relay => slow", "", &[n]).unwrap();
+    }
+    rig.with(|node, env| node.stop_worker(env, &"slow".into())).unwrap();
+    assert_eq!(rig.drops(), ["NOD-2"]);
+    rig.send("relay => fast", "", b"m").unwrap();
+    assert_eq!(rig.payloads().last().unwrap(), b"m");
+    assert_eq!(rig.node.provisional(), 0);
+}
+
+/// A connection whose messages pass a producer, as they pass a secure channel.
+fn produced(copies: usize) -> Rig {
+    let (mut rig, listener) = piped(TIGHT);
+    let inner = rig.node.new_flow_control_id();
+    for name in ["slow", "fast"] {
+        rig.node.add_consumer(&name.into(), inner).unwrap();
+    }
+    let flow = Flow { producer: Some(inner), consumer_of: vec![listener], ..Flow::default() };
+    rig.start_spec(Mailbox::open("producer".into()), flow, Pipe { copies, ..PRODUCER });
+    accept(&mut rig, 1, listener);
+    rig
+}
+
+fn produce(rig: &mut Rig, to: &str, payloads: core::ops::Range<u8>) {
+    let onward = alloc::format!("producer => {to}");
+    let bytes: Vec<u8> = payloads.flat_map(|n| frame(&onward, "x", &[n])).collect();
+    rig.receive(1, &bytes).unwrap();
+}
+
+#[test]
+fn a_slow_receiver_behind_a_producer_slows_the_connection_and_loses_nothing() {
+    let mut rig = produced(1);
+    produce(&mut rig, "slow", 0..12);
+    let mut seen = rig.payloads().concat();
+    assert!(!rig.node.reads(ConnectionId(1)));
+    // It takes one in nine seconds, the last after more than a minute: nobody has waited for nothing ten seconds.
+    for _ in 0..11 {
+        after(&mut rig, 9_000);
+        take(&mut rig, "slow");
+        seen.extend(rig.payloads().concat());
+    }
+    assert_eq!((seen, rig.drops()), ((0..12).collect(), vec![]));
+    assert!(rig.node.reads(ConnectionId(1)));
+}
+
+//= spec/src/nodes.md#nod-11
+//= type=test
+//# A node MUST drop a message that has waited for a full receiver for the stall time, and read on.
+//= spec/src/nodes.md#nod-41
+//= type=test
+//# A node MUST drop a producer's message at once when its full receiver let another wait for the stall time and has taken none since.
+#[test]
+fn a_dead_receiver_costs_those_who_share_its_connection_one_stall_time() {
+    for to in ["slow", "producer => slow"] {
+        let mut rig = produced(1);
+        let bytes: Vec<u8> = (0..20).flat_map(|n| frame(to, "x", &[n])).collect();
+        rig.receive(1, &bytes).unwrap();
+        assert!(!rig.node.reads(ConnectionId(1)));
+        after(&mut rig, 9_999);
+        assert_eq!(rig.drops(), [""; 0]);
+        after(&mut rig, 1);
+        assert!(rig.node.reads(ConnectionId(1)), "{to}");
+        let drops = rig.drops();
+        assert_eq!((drops.len(), drops[0]), (17, "NOD-11"), "{to}");
+        assert!(drops[1..].iter().all(|drop| *drop == "NOD-41"), "{drops:?}");
+        rig.receive(1, &frame("fast", "x", b"f")).unwrap();
+        assert_eq!(rig.payloads().last().unwrap(), b"f");
+        // When it takes one it is a receiver like any other.
+        take(&mut rig, "slow");
+        rig.receive(1, &frame(to, "x", b"again")).unwrap();
+        rig.receive(1, &frame(to, "x", b"and again")).unwrap();
+        assert_eq!(rig.drops(), [""; 0], "{to}");
+    }
+}
+
+#[test]
+fn a_receiver_that_takes_now_and_then_is_not_stuck_when_one_of_many_has_waited_too_long() {
+    let (mut rig, listener) = piped(TIGHT);
+    for id in 1..=6 {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frames("slow", 1)).unwrap();
+    }
+    after(&mut rig, 9_000);
+    take(&mut rig, "slow");
+    after(&mut rig, 1_000);
+    // One found room; two waited in vain, and yet the next waits and is not dropped at once.
+    assert_eq!(rig.drops(), ["NOD-11"; 2]);
+    rig.receive(1, &frames("slow", 1)).unwrap();
+    assert_eq!(rig.drops(), [""; 0]);
+    assert!(!rig.node.reads(ConnectionId(1)));
+}
+
+#[test]
+fn a_connection_that_waits_for_a_relay_in_vain_finds_it_stuck() {
+    let (mut rig, listener) = piped(TIGHT);
+    accept(&mut rig, 1, listener);
+    rig.receive(1, &(0..9).flat_map(|n| frame("relay => slow", "x", &[n])).collect::<Vec<u8>>()).unwrap();
+    after(&mut rig, 10_000);
+    // What had got into the relay's inbox waits with it; of the rest, one has waited and the others need not.
+    let drops = rig.drops();
+    assert!(drops[0] == "NOD-11" && drops[1..].iter().all(|drop| *drop == "NOD-41"), "{drops:?}");
+    assert!(rig.node.reads(ConnectionId(1)));
+    let before = rig.payloads().len();
+    for _ in 0..9 {
+        take(&mut rig, "slow");
+    }
+    assert_eq!(before + rig.payloads().len() + drops.len(), 9);
+    rig.receive(1, &frame("relay => slow", "x", b"again")).unwrap();
+    assert_eq!((rig.payloads().concat(), rig.drops()), (b"again".to_vec(), vec![]));
+}
+
+#[test]
+fn outboxes_and_connections_wait_in_one_line() {
+    let (mut rig, listener) = piped(Config { inbox: 1, ..TIGHT });
+    rig.start("second", RELAY, &[]);
+    rig.send("slow", "", &[0]).unwrap();
+    rig.send("slow", "", &[1]).unwrap();
+    rig.send("relay => slow", "", &[2]).unwrap();
+    accept(&mut rig, 1, listener);
+    rig.receive(1, &frame("slow", "x", &[3])).unwrap();
+    rig.send("second => slow", "", &[4]).unwrap();
+    let mut seen = rig.payloads().concat();
+    for _ in 0..4 {
+        take(&mut rig, "slow");
+        seen.extend(rig.payloads().concat());
+    }
+    assert_eq!(seen, [0, 1, 2, 3, 4]);
+}
+
+//= spec/src/nodes.md#nod-9
+//= type=test
+//# A node MUST NOT queue more messages or bytes for one worker, or for all of them, than their limits.
+#[test]
+fn an_outbox_is_bounded_like_an_inbox() {
+    let mut rig = produced(100);
+    produce(&mut rig, "slow", 0..1);
+    // Two got into the inbox and two wait with the producer.
+    assert_eq!(rig.drops(), ["NOD-9"; 64]);
+    assert_eq!(rig.node.failures().collect::<Vec<_>>(), [("NOD-9", Blame::Limit, 96)]);
+    assert!(rig.node.provisional() <= 4 * table::cost(&message("producer => slow", "x", &[0; 400])));
+}
+
+//= spec/src/nodes.md#nod-42
+//= type=test
+//# A node MUST keep what a worker that stops has sent until it is taken or has waited for the stall time.
+#[test]
+fn a_worker_that_stops_while_its_messages_wait_is_gone_at_once_and_they_are_not() {
+    for patient in [true, false] {
+        let (mut rig, _) = piped(TIGHT);
+        for n in 0..4 {
+            rig.send("relay => slow", "", &[n]).unwrap();
+        }
+        rig.payloads();
+        rig.with(|node, env| node.stop_worker(env, &"relay".into())).unwrap();
+        assert!(!rig.node.has_worker(&"relay".into()));
+        assert_eq!(rig.send("relay => slow", "", b"m").unwrap_err().requirement(), "NOD-2");
+        // Another worker has the address meanwhile, and keeps it.
+        rig.start("relay", Echoer, &[]);
+        if patient {
+            for payload in [&[1][..], &[2], &[3], b"last words"] {
+                take(&mut rig, "slow");
+                assert_eq!(rig.payloads(), [payload]);
+            }
+            assert_eq!(rig.drops(), [""; 0]);
+        } else {
+            after(&mut rig, 10_000);
+            assert_eq!(rig.drops(), ["NOD-11", "NOD-41"]);
+        }
+        assert_eq!(rig.node.workers(), 3);
+        rig.send("relay", "fast", b"echo").unwrap();
+        assert_eq!(rig.payloads().last().unwrap(), b"echo");
+    }
+}
+
+#[test]
+fn what_relays_hold_for_a_connection_counts_for_it_when_the_node_is_full_and_is_free_when_it_is_closed() {
+    let (mut rig, listener) = rig(Config { transmit: 1, inbox: 4, queue: 16, ..Config::default() });
+    rig.inbox("app", &[]);
+    let greedy = rig.connect(1, Some(listener));
+    let modest = rig.connect(2, Some(listener));
+    for n in 0..8 {
+        rig.start(&alloc::format!("relay {n}"), RELAY, &[]);
+    }
+    let send = |rig: &mut Rig, to: &Address, relay: Option<usize>| {
+        let mut message = message("far", "", b"m");
+        message.push_onward(to.as_ref());
+        let relay = relay.map(|n| Address::local(&alloc::format!("relay {n}")));
+        relay.iter().for_each(|relay| message.push_onward(relay.as_ref()));
+        rig.with(|node, env| node.send(env, message))
+    };
+    // The opening bytes are on their way. Four wait for each of the two, and eight with relays.
+    for _ in 0..4 {
+        send(&mut rig, &modest, None).unwrap();
+        send(&mut rig, &greedy, None).unwrap();
+    }
+    for n in 0..8 {
+        send(&mut rig, &greedy, Some(n)).unwrap();
+    }
+    assert_eq!(closed(&rig), []);
+    rig.send("app", "", b"m").unwrap();
+    //= spec/src/nodes.md#nod-31
+    //= type=test
+    //# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
+    assert_eq!(closed(&rig), [(1, "NOD-31")]);
+    assert_eq!(rig.drops(), ["NOD-2"; 8]);
+    assert_eq!(rig.payloads(), [b"m"]);
+}

@@ -38,6 +38,7 @@ impl Rig {
         }
         self.node.table.check(&self.node.queued);
         self.node.connections.check();
+        self.node.check_outboxes();
         result
     }
 
