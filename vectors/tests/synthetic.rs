@@ -304,6 +304,29 @@ fn claims_about_a_channel_that_was_not_recorded_wait_while_another_is_replayed()
     }
 }
 
+#[test]
+fn a_tangled_recording_cut_anywhere_is_incomplete_and_not_wrong() {
+    for relayed in [false, true] {
+        let count = tangled(relayed).len();
+        // The beginning, where the handshakes are, frame by frame; the rest in steps.
+        let places = (1..60).step_by(5).chain((60..count).step_by(97));
+        for at in places {
+            for (what, kept) in [
+                ("from", (at..count).collect::<Vec<_>>()),
+                ("until", (0..at).collect()),
+                ("without", (0..count).filter(|index| *index != at).collect()),
+            ] {
+                for operations in [false, true] {
+                    let mut recorder = tangled(relayed);
+                    recorder.arrange(&kept);
+                    let failures = failures(&recorder.finish(operations));
+                    assert_eq!(failures, Vec::<String>::new(), "{what} {at} of {count}, relayed: {relayed}");
+                }
+            }
+        }
+    }
+}
+
 /// The bytes of a frame that its payload takes: what stands around it is not authenticated by anybody.
 fn payload_of(frame: &Value) -> std::ops::Range<usize> {
     let bytes = hex::decode(frame["frame_hex"].as_str().expect("hex")).expect("hex");

@@ -442,6 +442,8 @@ impl<'t, S: Suite> Role<'_, '_, 't, S> {
             // The responder was made from it.
             return Ok(());
         }
+        // An answer takes the way that a message came, and on another connection that is another way.
+        self.local &= item.tap.connection == self.play.connection;
         let out = self.party.input(Input::Receive(item.tap.message.clone()));
         match item.part {
             Part::Message1 | Part::Message2 | Part::Message3 => {
