@@ -126,6 +126,18 @@ fn the_chapters_table_has_the_numbers_of_the_code() {
     assert_eq!(table(), code());
 }
 
+#[test]
+fn every_limit_has_a_requirement_that_says_what_happens_at_it() {
+    let said = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, requirement] = cells.as_slice() else { return None };
+        requirement.starts_with('[').then(|| (*name).to_owned())
+    };
+    let said: Vec<String> = CHAPTER.lines().filter(|line| line.starts_with('|')).filter_map(said).collect();
+    let limits: Vec<String> = table().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(said, limits);
+}
+
 //= spec/src/limits.md#lim-1
 //= type=test
 //# The default of a limit MUST lie between its floor and its ceiling.
