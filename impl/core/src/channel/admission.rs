@@ -2,7 +2,7 @@
 //!
 //! Whoever can send a message can start a handshake, so a place is what an attacker takes first. The
 //! table has a fixed number of places, in total and per source, and when it is full a place is freed at
-//! random *among those of the source that holds the most*. A flood through one connection therefore
+//! random *among those of the source that holds the most*, or of all that hold as many. A flood through one connection therefore
 //! displaces itself before it displaces anybody else.
 
 use alloc::sync::{Arc, Weak};
@@ -80,10 +80,9 @@ impl Admission {
         //= spec/src/channels.md#chn-52
         //# A listener MUST bound the number of half-open handshakes, in total and for each source.
         let victim = if from_source >= self.places.per_source {
-            self.random_of(entropy, &source)
+            self.random_of(entropy, &[source])
         } else if self.occupants.len() >= self.places.total {
-            let heaviest = self.heaviest().unwrap_or(source);
-            self.random_of(entropy, &heaviest)
+            self.random_of(entropy, &self.heaviest())
         } else {
             None
         };
@@ -112,22 +111,25 @@ impl Admission {
         self.occupants.iter().filter(|occupant| occupant.source == *source).count()
     }
 
-    /// The source that holds the most places; of several the one whose order is first.
-    fn heaviest(&self) -> Option<Provenance> {
+    /// The sources that hold the most places, in order.
+    fn heaviest(&self) -> Vec<Provenance> {
         let mut sources: Vec<Provenance> = self.occupants.iter().map(|occupant| occupant.source).collect();
         sources.sort_unstable();
         let runs = sources.chunk_by(|a, b| a == b);
-        runs.fold(&[][..], |best, run| if run.len() > best.len() { run } else { best }).first().copied()
+        let most = runs.clone().map(<[_]>::len).max().unwrap_or_default();
+        runs.filter(|run| run.len() == most).filter_map(<[_]>::first).copied().collect()
     }
 
-    /// The index of a random occupant of this source.
-    fn random_of(&self, entropy: &mut dyn Entropy, source: &Provenance) -> Option<usize> {
+    /// The index of a random occupant of these sources, which are in order.
+    fn random_of(&self, entropy: &mut dyn Entropy, sources: &[Provenance]) -> Option<usize> {
         //= spec/src/channels.md#chn-53
-        //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most.
-        let held = u64::try_from(self.held_by(source)).ok()?;
+        //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most, or of all such sources when there are several.
+        let occupants = self.occupants.iter().enumerate();
+        let theirs = occupants.filter(|(_, occupant)| sources.binary_search(&occupant.source).is_ok());
+        let held = u64::try_from(theirs.clone().count()).ok()?;
         let random = u64::from_le_bytes(entropy.array(Purpose::Eviction));
         let nth = usize::try_from(random.checked_rem(held)?).ok()?;
-        self.occupants.iter().enumerate().filter(|(_, o)| o.source == *source).nth(nth).map(|(index, _)| index)
+        theirs.map(|(index, _)| index).nth(nth)
     }
 }
 
@@ -184,7 +186,7 @@ mod tests {
 
     //= spec/src/channels.md#chn-53
     //= type=test
-    //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most.
+    //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most, or of all such sources when there are several.
     #[test]
     fn a_flood_displaces_itself_and_not_the_quiet_neighbour() {
         let mut entropy = Seeded::from_u64(2);
@@ -202,6 +204,29 @@ mod tests {
         drop(quiet);
         // Random, not oldest first: an attacker cannot know which place falls.
         assert_ne!(evicted[..6], (1..7).map(name).collect::<Vec<_>>());
+    }
+
+    //= spec/src/channels.md#chn-53
+    //= type=test
+    //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most, or of all such sources when there are several.
+    #[test]
+    fn when_all_sources_hold_as_much_any_of_them_may_fall() {
+        let mut entropy = Seeded::from_u64(5);
+        let mut fallen = [0; 8];
+        for _ in 0..4_000 {
+            let mut admission = Admission::new(SMALL);
+            let held: Vec<_> = (0..8).map(|n| admission.admit(&mut entropy, source(n as u64), name(n))).collect();
+            let (_place, evicted) = admission.admit(&mut entropy, source(99), name(99));
+            let evicted = evicted.expect("the listener is full");
+            fallen[(0..8).find(|n| name(*n) == evicted).expect("one of those")] += 1;
+            drop(held);
+        }
+        assert!(fallen.iter().all(|count| (400..600).contains(count)), "{fallen:?}");
+        // One that holds more than all others falls alone.
+        let mut admission = Admission::new(SMALL);
+        let _held: Vec<_> = (0..8).map(|n| admission.admit(&mut entropy, source(n.max(1) as u64), name(n))).collect();
+        let (_place, evicted) = admission.admit(&mut entropy, source(99), name(99));
+        assert!(evicted == Some(name(0)) || evicted == Some(name(1)));
     }
 
     /// What the chapter promises to whoever shares its source with a flood: a chance, and no more.
