@@ -71,3 +71,17 @@ fn every_seed_of_every_corpus_holds_on_the_stable_compiler() {
         }
     }
 }
+
+#[test]
+fn every_target_holds_for_any_bytes() {
+    let config = proptest::test_runner::Config { cases: 100, failure_persistence: None, ..Default::default() };
+    for (name, target) in TARGETS {
+        let mut runner = proptest::test_runner::TestRunner::new(config.clone());
+        let bytes = proptest::collection::vec(proptest::num::u8::ANY, 0..600);
+        let outcome = runner.run(&bytes, |bytes| {
+            target(&bytes);
+            Ok(())
+        });
+        assert!(outcome.is_ok(), "{name}: {outcome:?}");
+    }
+}
