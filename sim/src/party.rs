@@ -171,6 +171,8 @@ impl<S: Suite> Party<S> {
                 }
                 self.answers.push((self.now + wait, id, answer));
             }
+            // Nothing is linked here.
+            node::Output::Cross { .. } => {}
             node::Output::Event(event) => self.told(event),
         }
         None

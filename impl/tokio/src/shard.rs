@@ -340,6 +340,10 @@ impl Shard {
                 }
                 None
             }
+            // Nothing is linked here: it counts as taken.
+            node::Output::Cross { connection, crossing } => {
+                Some(node::Input::Sent { connection, bytes: crossing.size() })
+            }
             node::Output::Close { connection, error } => {
                 tracing::info!(connection = connection.0, %error, "connection closed");
                 self.forget(connection);

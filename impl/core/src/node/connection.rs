@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::delivery::Undelivered;
+use super::link::{Crossing, GATEWAY, NO_LINK};
 use super::ranking::Ranking;
 use super::table::{Credit, Load};
 use super::waiting::{Place, STALLED_RECEIVER, Waiter};
@@ -38,9 +39,9 @@ pub struct Connected {
     pub alias: Option<Address>,
 }
 
-/// One connection.
+/// One connection, or one end of a link.
 pub(super) struct Connection {
-    tcp: Tcp,
+    framing: Framing,
     pub(super) worker: WorkerId,
     pub(super) sender: Address,
     alias: Option<Address>,
@@ -58,8 +59,58 @@ pub(super) struct Connection {
     blocked: Load,
 }
 
+/// How messages leave and arrive.
+pub(super) enum Framing {
+    /// As bytes.
+    Tcp(Box<Tcp>),
+    /// Whole, to a node of the same driver.
+    Link {
+        /// Where its gates send to.
+        gateway: Address,
+    },
+}
+
+impl Connection {
+    pub(super) const fn new(framing: Framing, worker: WorkerId, sender: Address) -> Self {
+        Self {
+            framing,
+            worker,
+            sender,
+            alias: None,
+            stalled: None,
+            ready: false,
+            deadline: None,
+            held: 0,
+            idle_since: None,
+            blocked: Load { messages: 0, bytes: 0 },
+        }
+    }
+
+    fn tcp(&self) -> Option<&Tcp> {
+        match &self.framing {
+            Framing::Tcp(tcp) => Some(tcp),
+            Framing::Link { .. } => None,
+        }
+    }
+
+    fn tcp_mut(&mut self) -> Option<&mut Tcp> {
+        match &mut self.framing {
+            Framing::Tcp(tcp) => Some(tcp),
+            Framing::Link { .. } => None,
+        }
+    }
+
+    /// Where the gates of a link send to; `None` for what is none.
+    pub(super) const fn gateway(&self) -> Option<&Address> {
+        match &self.framing {
+            Framing::Tcp(_) => None,
+            Framing::Link { gateway } => Some(gateway),
+        }
+    }
+}
+
 struct Stalled {
-    message: Message,
+    crossing: Crossing,
     since: Instant,
     /// When it has waited long enough.
     until: Instant,
@@ -82,6 +133,9 @@ pub(super) struct Connections {
     by_bytes: Ranking,
     /// Those that were accepted, by the time when something last came or went.
     idle: BTreeSet<(Instant, ConnectionId)>,
+    /// Bytes of messages that are stalled at links.
+    crossed: usize,
+    links: usize,
     aliases: BTreeMap<Address, ConnectionId>,
     highest: Option<ConnectionId>,
 }
@@ -97,7 +151,7 @@ impl Connections {
     }
 
     pub(super) const fn held(&self) -> usize {
-        self.held
+        self.held.saturating_add(self.crossed)
     }
 
     /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent.
@@ -107,7 +161,8 @@ impl Connections {
 
     /// What waits for a peer that takes nothing has changed.
     pub(super) fn set_blocked(&mut self, id: ConnectionId, load: Load) {
-        let Some(connection) = self.open.get_mut(&id) else { return };
+        // Whoever is at the other end of a link is no stranger.
+        let Some(connection) = self.open.get_mut(&id).filter(|connection| connection.tcp().is_some()) else { return };
         let before = core::mem::replace(&mut connection.blocked, load);
         self.by_messages.change(id, before.messages, load.messages);
         self.by_bytes.change(id, before.bytes, load.bytes);
@@ -119,6 +174,15 @@ impl Connections {
             self.idle.remove(&(core::mem::replace(since, now), id));
             self.idle.insert((now, id));
         }
+    }
+
+    pub(super) const fn links(&self) -> usize {
+        self.links
+    }
+
+    /// The sum to which a connection's share counts.
+    fn sum(&mut self, is_link: bool) -> &mut usize {
+        if is_link { &mut self.crossed } else { &mut self.held }
     }
 
     /// Whether one of them can go on.
@@ -154,28 +218,37 @@ impl Connections {
     }
 
     /// Keeps the sums and deadlines right after something has happened to a connection.
-    fn settle(&mut self, id: ConnectionId) {
+    pub(super) fn settle(&mut self, id: ConnectionId) {
         let Some(connection) = self.open.get_mut(&id) else { return };
         let stalled = connection.stalled.as_ref();
-        let held = connection.tcp.provisional().saturating_add(stalled.map_or(0, |s| s.message.footprint()));
-        let before = core::mem::replace(&mut connection.held, held);
-        self.held = self.held.saturating_sub(before).saturating_add(held);
-        self.by_held.change(id, before, held);
+        let waits = stalled.map_or(0, |stalled| stalled.crossing.message.footprint());
+        let held = connection.tcp().map_or(0, Tcp::provisional).saturating_add(waits);
         let stalled = stalled.map(|stalled| Deadline::new(stalled.until, STALLED_RECEIVER));
-        let deadline = Deadline::earlier(stalled, connection.tcp.deadline());
+        let deadline = Deadline::earlier(stalled, connection.tcp().and_then(Tcp::deadline));
+        let (before, is_link) = (core::mem::replace(&mut connection.held, held), connection.gateway().is_some());
         if let Some(old) = core::mem::replace(&mut connection.deadline, deadline) {
             self.deadlines.remove(&(old.at, id));
         }
         if let Some(new) = deadline {
             self.deadlines.insert((new.at, id));
         }
+        let sum = self.sum(is_link);
+        *sum = sum.saturating_sub(before).saturating_add(held);
+        if !is_link {
+            self.by_held.change(id, before, held);
+        }
     }
 
     fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         self.set_blocked(id, Load::default());
         let connection = self.open.remove(&id)?;
-        self.held = self.held.saturating_sub(connection.held);
-        self.by_held.change(id, connection.held, 0);
+        let is_link = connection.gateway().is_some();
+        let sum = self.sum(is_link);
+        *sum = sum.saturating_sub(connection.held);
+        self.links = self.links.saturating_sub(is_link.into());
+        if !is_link {
+            self.by_held.change(id, connection.held, 0);
+        }
         if let Some(since) = connection.idle_since {
             self.idle.remove(&(since, id));
         }
@@ -197,17 +270,7 @@ impl Connections {
 impl Node {
     /// Takes over a connection. The addresses of its sender and of its receiver are drawn, in this order.
     pub(super) fn connect(&mut self, env: &mut Env<'_>, id: ConnectionId, how: Connected) -> Result<Address> {
-        //= spec/src/nodes.md#nod-24
-        //# A driver MUST NOT use the number of a connection twice.
-        if self.connections.highest.is_some_and(|highest| id <= highest) {
-            return Err(Error::misuse("NOD-24", "a connection's number is used once, and they grow"));
-        }
-        self.close_idle();
-        //= spec/src/nodes.md#nod-18
-        //# A node MUST refuse a connection beyond the limit of connections.
-        if self.connections.open.len() >= self.config.connections {
-            return Err(Error::limit("NOD-18", "the node has as many connections as it may"));
-        }
+        self.admit(id)?;
         //= spec/src/nodes.md#nod-14
         //# A node MUST draw the addresses of connections from 128 bits of injected randomness.
         let sender = Address::random(env.entropy);
@@ -218,29 +281,15 @@ impl Node {
             flow: Flow { producer: Some(producer), spawned_by: how.accepted_by, ..Flow::default() },
             worker: Box::new(ConnectionWorker(id)),
         })?;
-        if let Some((resident, spare)) = self.table.get_with_spare(worker) {
-            resident.extras(spare).credit = Some(Credit::OnTheWay { connection: id, bytes: 0 });
-        }
-        self.connections.highest = Some(id);
         if let Some(alias) = how.alias.clone() {
             self.connections.aliases.insert(alias, id);
         }
         // Whoever dialled knows best how long a connection is of use.
         let idle_since = how.accepted_by.map(|_| self.now);
         self.connections.idle.extend(idle_since.map(|since| (since, id)));
-        let connection = Connection {
-            tcp: Tcp::new(self.config.tcp.clone(), self.now),
-            worker,
-            sender: sender.clone(),
-            alias: how.alias,
-            stalled: None,
-            ready: false,
-            deadline: None,
-            held: 0,
-            idle_since,
-            blocked: Load::default(),
-        };
-        self.connections.open.insert(id, connection);
+        let framing = Framing::Tcp(Box::new(Tcp::new(self.config.tcp.clone(), self.now)));
+        let connection = Connection::new(framing, worker, sender.clone());
+        self.opened(id, Connection { alias: how.alias, idle_since, ..connection });
         self.pump(id);
         Ok(sender)
     }
@@ -255,6 +304,32 @@ impl Node {
         {
             self.close(id, IDLE);
         }
+    }
+
+    /// Whether there may be a connection, or a link, of this number.
+    pub(super) fn admit(&mut self, id: ConnectionId) -> Result<()> {
+        //= spec/src/nodes.md#nod-24
+        //# A driver MUST NOT use the number of a connection twice.
+        if self.connections.highest.is_some_and(|highest| id <= highest) {
+            return Err(Error::misuse("NOD-24", "a connection's number is used once, and they grow"));
+        }
+        self.close_idle();
+        //= spec/src/nodes.md#nod-18
+        //# A node MUST refuse a connection beyond the limit of connections.
+        if self.connections.open.len() >= self.config.connections {
+            return Err(Error::limit("NOD-18", "the node has as many connections as it may"));
+        }
+        Ok(())
+    }
+
+    /// A connection, or a link, is there and has its worker.
+    pub(super) fn opened(&mut self, id: ConnectionId, connection: Connection) {
+        if let Some((resident, spare)) = self.table.get_with_spare(connection.worker) {
+            resident.extras(spare).credit = Some(Credit::OnTheWay { connection: id, bytes: 0 });
+        }
+        self.connections.highest = Some(id);
+        self.connections.links = self.connections.links.saturating_add(connection.gateway().is_some().into());
+        self.connections.open.insert(id, connection);
     }
 
     /// Lets a connection go, with everything that belongs to it.
@@ -283,12 +358,13 @@ impl Node {
             // The node has closed it and the driver does not know yet.
             return Ok(());
         };
+        let tcp = connection.tcp_mut().ok_or(NO_LINK)?;
         //= spec/src/nodes.md#nod-10
         //# A node MUST NOT read from a connection whose last message waits for a full receiver.
         if !reads {
             return Err(Refused::Full(bytes));
         }
-        connection.tcp.handle(env, transport::Input::Received(bytes)).map_err(|refused| match refused {
+        tcp.handle(env, transport::Input::Received(bytes)).map_err(|refused| match refused {
             Refused::Full(transport::Input::Received(bytes)) => Refused::Full(bytes),
             refused => Refused::Error(refused.into_error("NOD-10")),
         })?;
@@ -325,8 +401,8 @@ impl Node {
             && let Some(stalled) = connection.stalled.take()
         {
             self.waiting.leave(stalled.place);
-            let Stalled { message, since, place, .. } = stalled;
-            let entered = self.enter(id, message, Some((since, place)));
+            let Stalled { crossing, since, place, .. } = stalled;
+            let entered = self.enter(id, crossing, Some((since, place)));
             // Unless there was no room for it after all, there may be room for the next.
             let stalled = self.connections.get(id).and_then(|connection| connection.stalled.as_ref());
             if stalled.is_none_or(|stalled| stalled.place != place) {
@@ -340,10 +416,11 @@ impl Node {
             let Some(connection) = self.connections.open.get_mut(&id) else { return };
             //= spec/src/nodes.md#nod-27
             //# A node MUST NOT take more messages from its connections in one call than its step budget.
-            if self.budget.frames == 0 && !connection.tcp.is_drained() {
+            let Some(tcp) = connection.tcp_mut() else { return };
+            if self.budget.frames == 0 && !tcp.is_drained() {
                 return self.connections.make_ready(id);
             }
-            let Some(output) = connection.tcp.poll_output() else { return };
+            let Some(output) = tcp.poll_output() else { return };
             match output {
                 transport::Output::Open(bytes) => self.emit(id, Message::raw(bytes.to_vec(), 0)),
                 transport::Output::Transmit(frame) => self.emit(id, frame),
@@ -357,7 +434,10 @@ impl Node {
                     //= spec/src/nodes.md#nod-7
                     //# A node MUST put the address of the connection's sender at the front of the return route of every message that arrives on it.
                     message.push_return(connection.sender.as_ref());
-                    if !self.enter(id, message, None) {
+                    //= spec/src/nodes.md#nod-6
+                    //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
+                    let provenance = Provenance::connection(id);
+                    if !self.enter(id, Crossing { message, provenance, checked: false }, None) {
                         return;
                     }
                 }
@@ -367,11 +447,11 @@ impl Node {
 
     /// Lets a message from a connection into the node. `false` when it has to wait; if it has waited before, then
     /// no longer than it may, and at its old place if it is still the right one.
-    fn enter(&mut self, id: ConnectionId, message: Message, waited: Option<(Instant, Place)>) -> bool {
+    pub(super) fn enter(&mut self, id: ConnectionId, crossing: Crossing, waited: Option<(Instant, Place)>) -> bool {
         let Some(worker) = self.connections.get(id).map(|connection| connection.worker) else { return true };
-        //= spec/src/nodes.md#nod-6
-        //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
-        match self.dispatch(Source::Worker(worker, RECEIVER), message, Provenance::connection(id)) {
+        let Crossing { message, provenance, checked } = crossing;
+        let source = if checked { Source::Checked } else { Source::Worker(worker, RECEIVER) };
+        match self.dispatch(source, message, provenance) {
             Ok(()) => true,
             Err(Undelivered::Error(error)) => {
                 self.report(None, error);
@@ -388,7 +468,8 @@ impl Node {
                 let place = self.waiting.line_up(Waiter::Connection(id), room, waited.map(|(_, place)| place));
                 if let Some(connection) = self.connections.open.get_mut(&id) {
                     let until = since + self.config.stall;
-                    connection.stalled = Some(Stalled { message, since, until, place });
+                    let crossing = Crossing { message, provenance, checked };
+                    connection.stalled = Some(Stalled { crossing, since, until, place });
                 }
                 false
             }
@@ -412,16 +493,23 @@ impl Node {
             self.connections.deadlines.remove(&(at, id));
             let Some(connection) = self.connections.open.get_mut(&id) else { continue };
             connection.deadline = None;
-            connection.tcp.handle_timeout(env);
+            if let Some(tcp) = connection.tcp_mut() {
+                tcp.handle_timeout(env);
+            }
             self.pump(id);
         }
     }
 
-    pub(super) fn transmit(&mut self, env: &mut Env<'_>, id: ConnectionId, message: Message) -> Result<()> {
+    /// Lets a message leave on a connection or over a link.
+    pub(super) fn transmit(&mut self, env: &mut Env<'_>, id: ConnectionId, crossing: Crossing) -> Result<()> {
         let Some(connection) = self.connections.open.get_mut(&id) else { return Ok(()) };
-        connection.tcp.handle(env, transport::Input::Send(message)).map_err(|refused| refused.into_error("TCP-9"))?;
+        let Some(tcp) = connection.tcp_mut() else {
+            self.cross(id, crossing);
+            return Ok(());
+        };
+        tcp.handle(env, transport::Input::Send(crossing.message)).map_err(|refused| refused.into_error("TCP-9"))?;
         // What is to be transmitted comes before anything that has been received.
-        if let Some(transport::Output::Transmit(frame)) = connection.tcp.poll_output() {
+        if let Some(transport::Output::Transmit(frame)) = tcp.poll_output() {
             self.relayouts = self.relayouts.saturating_add(u64::from(frame.relayouts()));
             self.emit(id, frame);
         }
@@ -430,29 +518,28 @@ impl Node {
 
     /// Gives bytes to the driver, and counts them until they are written.
     fn emit(&mut self, id: ConnectionId, frame: Message) {
-        if let Some(worker) = self.connections.get(id).map(|connection| connection.worker) {
-            if let Some(Credit::OnTheWay { bytes, .. }) = self.table.credit(worker) {
-                *bytes = bytes.saturating_add(frame.payload().len() as u64);
-            }
-            self.settle_blocked(worker);
-        }
+        self.spend(id, frame.payload().len() as u64);
         self.outputs.push_back(Output::Transmit { connection: id, frame });
     }
 }
 
-/// The worker behind a connection. What is sent to [`SENDER`] leaves on it; what arrives is sent from
-/// [`RECEIVER`].
+/// The worker behind a connection or a link. What is sent to [`SENDER`], or to the [`GATEWAY`] of a link, leaves
+/// on it; what arrives is sent from [`RECEIVER`].
 #[derive(Debug, Clone, Copy)]
-struct ConnectionWorker(ConnectionId);
+pub(super) struct ConnectionWorker(pub(super) ConnectionId);
 
 impl Worker for ConnectionWorker {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
-        const PORT: Port = SENDER;
-        let Delivery { mut message, port: PORT, .. } = delivery else { return Err(UNEXPECTED) };
+        let Delivery { mut message, port: port @ (SENDER | GATEWAY), provenance } = delivery else {
+            return Err(UNEXPECTED);
+        };
         //= spec/src/nodes.md#nod-23
         //# A connection MUST remove its sender address from the onward route before it transmits a message.
         message.pop_onward()?;
-        cx.ops.push(Op::Transmit { connection: self.0, message });
+        //= spec/src/nodes.md#nod-44
+        //# A message that crosses a link MUST keep its provenance.
+        let crossing = Crossing { message, provenance, checked: port == GATEWAY };
+        cx.ops.push(Op::Transmit { connection: self.0, crossing });
         Ok(())
     }
 
@@ -465,10 +552,12 @@ impl Worker for ConnectionWorker {
 impl Connections {
     /// Sums and indices say what the connections say.
     pub(super) fn check(&self) {
-        assert_eq!(self.held, self.open.values().map(|connection| connection.held).sum::<usize>());
+        assert_eq!(self.held(), self.open.values().map(|connection| connection.held).sum::<usize>());
+        assert_eq!(self.links, self.open.values().filter(|connection| connection.gateway().is_some()).count());
         for (id, connection) in &self.open {
             let stalled = connection.stalled.as_ref();
-            let held = connection.tcp.provisional() + stalled.map_or(0, |stalled| stalled.message.footprint());
+            let waits = stalled.map_or(0, |stalled| stalled.crossing.message.footprint());
+            let held = connection.tcp().map_or(0, Tcp::provisional) + waits;
             assert_eq!(held, connection.held);
             assert_eq!(self.ready.iter().filter(|other| *other == id).count(), usize::from(connection.ready));
             assert!(connection.deadline.is_none_or(|deadline| self.deadlines.contains(&(deadline.at, *id))));
@@ -477,12 +566,12 @@ impl Connections {
         assert!(self.aliases.values().all(|id| self.open.contains_key(id)));
         for (id, connection) in &self.open {
             let Load { messages, bytes } = connection.blocked;
-            assert!(connection.held == 0 || self.by_held.contains(*id, connection.held));
+            assert!(connection.held == 0 || connection.tcp().is_none() || self.by_held.contains(*id, connection.held));
             assert!(messages == 0 || (self.by_messages.contains(*id, messages) && self.by_bytes.contains(*id, bytes)));
             assert!(connection.idle_since.is_none_or(|since| self.idle.contains(&(since, *id))));
         }
         let count = |has: fn(&Connection) -> bool| self.open.values().filter(|connection| has(connection)).count();
-        assert_eq!(self.by_held.len(), count(|connection| connection.held > 0));
+        assert_eq!(self.by_held.len(), count(|connection| connection.held > 0 && connection.tcp().is_some()));
         assert_eq!((self.by_messages.len(), self.by_bytes.len()), {
             let blocked = count(|connection| connection.blocked.messages > 0);
             (blocked, blocked)

@@ -133,6 +133,9 @@ impl Node {
         let receiver = self.table.get(to).ok_or(UNKNOWN)?;
         let destination = receiver.addresses.get(usize::from(port)).ok_or(UNKNOWN)?;
         let sender = match source {
+            //= spec/src/nodes.md#nod-46
+            //# A node MUST deliver what has passed a gate without checking it again.
+            Source::Checked => return Ok(()),
             Source::Owner => None,
             Source::Worker(id, port) => Some((self.table.get(id).ok_or(UNKNOWN)?, port)),
         };
@@ -331,8 +334,8 @@ impl Node {
                 if self.is_strangers(id) { self.tell(event) } else { self.outputs.push_back(Output::Event(event)) }
             }
             Op::Event(event) => self.outputs.push_back(Output::Event(event)),
-            Op::Transmit { connection, message } => {
-                if let Err(error) = self.transmit(env, connection, message) {
+            Op::Transmit { connection, crossing } => {
+                if let Err(error) = self.transmit(env, connection, crossing) {
                     self.report(None, error);
                 }
             }

@@ -7,6 +7,7 @@ mod connection;
 mod delivery;
 mod event;
 mod failures;
+mod link;
 mod outbox;
 mod ranking;
 mod requests;
@@ -26,6 +27,7 @@ pub use access::{AllOf, AnyChannelPeer, AnyOf, ChannelPeers, DenyAll, FromAddres
 pub use builtin::{Echoer, Hop};
 pub use connection::Connected;
 pub use event::{Command, Event};
+pub use link::Crossing;
 #[cfg(test)]
 pub(crate) use worker::Op;
 pub use worker::{
@@ -51,7 +53,7 @@ use self::waiting::Waiting;
 pub struct Config {
     /// Framing and its limits, for every connection.
     pub tcp: transport::Config,
-    /// This node's number among those that a driver joins into one.
+    /// This node's number among those that a driver links: its flow control ids begin with it.
     pub shard: u16,
     /// The most connections.
     pub connections: usize,
@@ -163,12 +165,19 @@ pub enum Input {
         /// The bytes, cut anywhere, at most a chunk.
         bytes: Vec<u8>,
     },
-    /// Bytes of earlier [`Output::Transmit`]s were written.
+    /// Bytes of earlier [`Output::Transmit`]s were written, or of [`Output::Cross`]es taken by the other node.
     Sent {
         /// The connection.
         connection: ConnectionId,
         /// How many bytes.
         bytes: u64,
+    },
+    /// A message has crossed a link.
+    Crossed {
+        /// This end of the link.
+        connection: ConnectionId,
+        /// What came out at the other.
+        crossing: Crossing,
     },
     /// A connection is gone.
     Disconnected {
@@ -210,6 +219,14 @@ pub enum Output {
         connection: ConnectionId,
         /// The bytes to write are its payload.
         frame: Message,
+    },
+    /// Give this message to the node at the other end of the link, with [`Input::Crossed`]; then say so with
+    /// [`Input::Sent`].
+    Cross {
+        /// This end of the link.
+        connection: ConnectionId,
+        /// The message.
+        crossing: Crossing,
     },
     /// Close this connection; the node has forgotten it.
     Close {
@@ -258,6 +275,8 @@ const NO_INBOX: Error = Error::misuse("NOD-32", "the owner has no inbox with thi
 enum Source {
     Owner,
     Worker(WorkerId, Port),
+    /// A worker of another node, and a gate there has let it pass.
+    Checked,
 }
 
 /// A node: workers behind addresses, connections, and the messages between them.
@@ -304,7 +323,10 @@ struct Budget {
 impl Node {
     /// A node without workers. The keys of its table are drawn.
     pub fn new(config: Config, entropy: &mut dyn Entropy) -> Self {
-        let table = Table::new(config.shard, entropy);
+        let table = Table::new(entropy);
+        //= spec/src/nodes.md#nod-47
+        //# The flow control ids of nodes that are linked MUST differ.
+        let next_flow = u64::from(config.shard) << 48;
         let requests = Requests::new(config.requests);
         Self {
             config,
@@ -320,7 +342,7 @@ impl Node {
             outputs: VecDeque::new(),
             ops: Vec::new(),
             next_timer: 0,
-            next_flow: 0,
+            next_flow,
             now: Instant::ZERO,
             budget: Budget::default(),
             counters: Counters::default(),
@@ -510,6 +532,12 @@ impl Machine for Node {
                     Refused::Error(error) => Refused::Error(error),
                 })?;
             }
+            Input::Crossed { connection, crossing } => {
+                self.crossed(connection, crossing).map_err(|refused| match refused {
+                    Refused::Full(crossing) => Refused::Full(Input::Crossed { connection, crossing }),
+                    Refused::Error(error) => Refused::Error(error),
+                })?;
+            }
             Input::Sent { connection, bytes } => self.sent(connection, bytes),
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Answer { id, answer } => self.answer(env, id, answer),
@@ -570,7 +598,9 @@ impl Machine for Node {
     }
 
     fn provisional_limit(&self) -> usize {
-        let node = self.config.held.saturating_add(self.config.queue_bytes);
+        // What waits on a link is no larger than what may wait for a worker.
+        let links = self.connections.links().saturating_mul(self.config.inbox_bytes);
+        let node = self.config.held.saturating_add(self.config.queue_bytes).saturating_add(links);
         self.table.residents().map(|resident| resident.worker.provisional_limit()).fold(node, usize::saturating_add)
     }
 }

@@ -26,12 +26,10 @@ const CHUNK: usize = 256;
 /// The most addresses of one worker.
 pub(super) const PORTS: usize = 8;
 
-/// Where an address leads. The shard is always this node's own today; the room for it is there so that a
-/// driver can join several nodes into one.
+/// Where an address leads.
 #[derive(Clone, Copy)]
 struct Place {
     index: u32,
-    shard: u16,
     port: Port,
 }
 
@@ -214,27 +212,18 @@ pub(super) struct Table {
     /// One more than the index of the first free slot; 0 when there is none.
     free: u32,
     keys: (u64, u64),
-    shard: u16,
     len: usize,
     pub(super) spare: Spare,
 }
 
 impl Table {
-    pub(super) fn new(shard: u16, entropy: &mut dyn Entropy) -> Self {
+    pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
         let mut keys = [0u64; 2];
         for key in &mut keys {
             *key = u64::from_le_bytes(entropy.array(Purpose::TableKey));
         }
         let [first, second] = keys;
-        Self {
-            places: HashTable::new(),
-            chunks: Vec::new(),
-            free: 0,
-            keys: (first, second),
-            shard,
-            len: 0,
-            spare: Vec::new(),
-        }
+        Self { places: HashTable::new(), chunks: Vec::new(), free: 0, keys: (first, second), len: 0, spare: Vec::new() }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -244,8 +233,7 @@ impl Table {
     pub(super) fn find(&self, address: AddressRef<'_>) -> Option<(WorkerId, Port)> {
         let place = self.places.find(self.hash(address), |place| self.address_at(place) == Some(address))?;
         let slot = self.slot(place.index)?;
-        (place.shard == self.shard)
-            .then_some((WorkerId { index: place.index, generation: slot.generation }, place.port))
+        Some((WorkerId { index: place.index, generation: slot.generation }, place.port))
     }
 
     pub(super) fn get(&self, id: WorkerId) -> Option<&Resident> {
@@ -296,7 +284,7 @@ impl Table {
         for port in 0..PORTS {
             let Some(address) = self.get(id).and_then(|resident| resident.addresses.get(port)) else { break };
             let hash = self.hash(address.as_ref());
-            let place = Place { index: id.index, shard: self.shard, port: Port::try_from(port).unwrap_or_default() };
+            let place = Place { index: id.index, port: Port::try_from(port).unwrap_or_default() };
             // The closure cannot borrow the table whole while its places change.
             let (chunks, keys) = (&self.chunks, self.keys);
             self.places.insert_unique(hash, place, |place| address_in(chunks, place).map_or(0, |a| hash_of(keys, a)));

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::event::Command;
+use super::link::Crossing;
 use crate::env::{Entropy, Instant, Timestamp};
 use crate::error::{Error, Result};
 use crate::identity::Identifier;
@@ -267,10 +268,10 @@ pub(crate) enum Op {
         request: Request,
     },
     Event(super::Event),
-    /// To the peer of a connection; only the connection's own worker asks for it.
+    /// To the peer of a connection, or over a link; only its own worker asks for it.
     Transmit {
         connection: ConnectionId,
-        message: Message,
+        crossing: Crossing,
     },
     /// To the owner of the node; only an inbox asks for it.
     HandOver(Delivery),

@@ -283,6 +283,7 @@ impl Network {
                     self.answer(node);
                 }
             }
+            Output::Cross { .. } => panic!("nothing is linked here"),
             Output::Event(event) => party.events.push(event),
         }
     }

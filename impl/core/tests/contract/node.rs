@@ -1,5 +1,6 @@
 //! A node, its owner, and strangers at its connections.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use razor::channel::{Listening, Places, listen};
 use razor::env::Env;
 use razor::identity::MemoryStore;
 use razor::node::{
-    Answer, Config, Connected, ConnectionId, Context, Delivery, Echoer, Flow, FlowControlId, Hop, Input, Mailbox, Node,
-    Output, Provenance, Request, RequestId, Spec, Worker,
+    Answer, Config, Connected, ConnectionId, Context, Crossing, Delivery, Echoer, Flow, FlowControlId, Hop, Input,
+    Mailbox, Node, Output, Port, Provenance, Request, RequestId, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route};
 use razor::vault::suite::Aes256GcmSha256;
@@ -19,6 +20,9 @@ use super::channel::{PEOPLE, Person};
 use super::common::contract::{Act, World, show};
 use super::tcp::frame;
 
+/// The link, both ends of it.
+const LINK: ConnectionId = ConnectionId(1);
+
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Connect(bool),
@@ -27,6 +31,8 @@ pub(crate) enum Step {
     /// As long as nobody else has the number.
     Sent(u64, u16),
     Disconnect(u64),
+    /// A message that has left over the link arrives: the node is at its other end, too.
+    Cross,
     /// The owner takes a message from its inbox.
     Taken,
     Send(To, Vec<To>, u16),
@@ -54,6 +60,11 @@ pub(crate) enum To {
     Inbox,
     /// A worker that is not reachable from outside.
     Private,
+    /// A worker that loses nothing.
+    Relay,
+    /// A gate to the other end of the link, and the link.
+    Gate,
+    Link,
     /// A worker that asks the vault, and waits.
     Asker,
     /// A listener of secure channels.
@@ -74,6 +85,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             2 => Just(To::Echo),
             4 => Just(To::Inbox),
             1 => Just(To::Private),
+            3 => Just(To::Relay),
+            2 => Just(To::Gate),
+            2 => Just(To::Link),
             2 => Just(To::Asker),
             3 => Just(To::Listener),
             1 => (0..3u8).prop_map(To::Passing),
@@ -93,6 +107,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         12 => (0..3u64, proptest::collection::vec(frame, 0..12)).prop_map(|(ago, frames)| Step::Frames(ago, frames)),
         4 => (0..3u64, any::<u16>()).prop_map(|(ago, bytes)| Step::Sent(ago, bytes)),
         1 => (0..3u64).prop_map(Step::Disconnect),
+        6 => Just(Step::Cross),
         6 => Just(Step::Taken),
         6 => (to(), route(), 0..400u16).prop_map(|(to, back, size)| Step::Send(to, back, size)),
         2 => (any::<bool>(), to(), 0..400u16).prop_map(|(right, to, size)| Step::SendFrom(right, to, size)),
@@ -135,11 +150,29 @@ impl Worker for Asker {
     }
 }
 
+/// Sends on what it takes; its senders wait when its receiver is full.
+struct Relay;
+
+impl Worker for Relay {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, provenance } = delivery;
+        message.pop_onward()?;
+        cx.forward(port, message, provenance);
+        Ok(())
+    }
+
+    fn leads_on(&self, _: Port) -> bool {
+        true
+    }
+}
+
 /// What is outside of the node.
 pub(crate) struct Outside {
     listener: FlowControlId,
     newest: u64,
     opened: Vec<u64>,
+    link: Address,
+    crossing: VecDeque<Crossing>,
     requests: Vec<(RequestId, Request)>,
     /// Who the node is.
     person: Rc<Person>,
@@ -165,6 +198,9 @@ impl Outside {
             To::Echo => Address::local("echo"),
             To::Inbox => Address::local("inbox"),
             To::Private => Address::local("private"),
+            To::Relay => Address::local("relay"),
+            To::Gate => Address::local("gate"),
+            To::Link => self.link.clone(),
             To::Asker => Address::local("asker"),
             To::Listener => Address::local("api"),
             To::Passing(n) => Address::local(&format!("passing {n}")),
@@ -210,7 +246,7 @@ impl World for Outside {
         let tcp = transport::Config { frame: 1_000, chunk: 16_384, ..transport::Config::default() };
         let config = Config {
             tcp,
-            connections: 3,
+            connections: 4,
             queue: 8,
             queue_bytes: 8_000,
             inbox: 3,
@@ -227,16 +263,20 @@ impl World for Outside {
         let listener = node.new_flow_control_id();
         let all = || vec![listener];
         node.start_worker(env, worker("hop", all(), Hop)).unwrap();
+        node.start_worker(env, worker("relay", all(), Relay)).unwrap();
         node.start_worker(env, worker("echo", all(), Echoer)).unwrap();
         node.start_worker(env, worker("private", vec![], Echoer)).unwrap();
         node.start_worker(env, worker("asker", all(), Asker { answers: 0 })).unwrap();
         let flow = Flow { consumer_of: all(), ..Flow::default() };
         node.open_inbox(env, Mailbox::open(Address::local("inbox")), flow).unwrap();
+        let link = node.link(env, LINK).unwrap();
+        let flow = Flow { consumer_of: all(), ..Flow::default() };
+        node.open_gate(env, Mailbox::open(Address::local("gate")), flow, LINK).unwrap();
         let [person, _] = PEOPLE.with(Clone::clone);
         let listening = Listening { places: Places::FLOOR, reached_through: all(), ..Listening::default() };
         listen::<Aes256GcmSha256>(&mut node, env, person.config.clone(), listening).unwrap();
-        let (opened, requests, store) = Default::default();
-        (Self { listener, newest: 0, opened, requests, person, store }, node)
+        let (opened, requests, crossing, store) = Default::default();
+        (Self { listener, newest: LINK.0, opened, link, crossing, requests, person, store }, node)
     }
 
     fn act(&mut self, step: &Step) -> Act<Node> {
@@ -259,6 +299,10 @@ impl World for Outside {
                 Act::Input(Input::Sent { connection: self.connection(*ago), bytes: (*bytes).into() })
             }
             Step::Disconnect(ago) => Act::Input(Input::Disconnected { connection: self.connection(*ago) }),
+            Step::Cross => match self.crossing.pop_front() {
+                None => Act::Nothing,
+                Some(crossing) => Act::Input(Input::Crossed { connection: LINK, crossing }),
+            },
             Step::Taken => Act::Input(Input::Taken { inbox: Address::local("inbox") }),
             Step::Send(to, back, size) => {
                 let (onward, back) = (self.route(&[*to]), self.route(back));
@@ -296,6 +340,11 @@ impl World for Outside {
             Output::Deliver { inbox, delivery } => {
                 format!("deliver {inbox} {:?} {}", delivery.provenance, show(&delivery.message))
             }
+            Output::Cross { connection, crossing } => {
+                let shown = format!("cross {connection:?} {:?} {}", crossing.provenance(), show(crossing.message()));
+                self.crossing.push_back(crossing);
+                shown
+            }
             Output::Request { id, deadline, request } => {
                 let shown = format!("request {id:?} {deadline:?} {request:?}");
                 self.requests.push((id, request));
@@ -305,9 +354,16 @@ impl World for Outside {
         }
     }
 
+    fn refused(&mut self, input: Input) {
+        if let Input::Crossed { crossing, .. } = input {
+            self.crossing.push_front(crossing);
+        }
+    }
+
     fn describe(input: &Input) -> String {
         match input {
             Input::Send(message) => show(message),
+            Input::Crossed { crossing, .. } => format!("{crossing:?} {}", show(crossing.message())),
             Input::SendFrom { inbox, message, provenance } => format!("{inbox} {provenance:?} {}", show(message)),
             other => format!("{other:?}"),
         }

@@ -400,6 +400,7 @@ impl<'p, 'c, S: Suite> End<'p, 'c, S> {
                         };
                         inputs.push(Input::Answer { id, answer });
                     }
+                    Output::Cross { .. } => return Err("our node is linked to no other".to_owned()),
                     Output::Event(event) => self.events.push(event),
                     Output::Close { error, .. } => return Err(format!("our node closes the connection: {error}")),
                 }

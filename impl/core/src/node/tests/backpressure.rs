@@ -650,3 +650,59 @@ fn what_relays_hold_for_a_connection_counts_for_it_when_the_node_is_full_and_is_
     assert_eq!(rig.drops(), ["NOD-2"; 8]);
     assert_eq!(rig.payloads(), [b"m"]);
 }
+
+#[test]
+fn what_leaves_a_port_leaves_it_in_order_even_for_a_receiver_that_has_room() {
+    let (mut rig, listener) = piped(TIGHT);
+    for n in 0..3 {
+        rig.send("slow", "", &[n]).unwrap();
+    }
+    accept(&mut rig, 1, listener);
+    let bytes = [frame("relay => slow", "x", &[3]), frame("relay => fast", "x", &[4])].concat();
+    rig.receive(1, &bytes).unwrap();
+    assert_eq!(rig.payloads(), [[0]]);
+    take(&mut rig, "slow");
+    assert_eq!(rig.payloads(), [[1], [4]]);
+}
+
+#[test]
+fn when_a_connection_is_closed_to_make_room_what_relays_hold_for_it_is_room_at_once() {
+    let (mut rig, listener) = rig(Config { transmit: 1, inbox: 4, queue_bytes: 50_000, ..Config::default() });
+    rig.inbox("app", &[]);
+    let modest = rig.connect(1, Some(listener));
+    let greedy = rig.connect(2, Some(listener));
+    let send = |rig: &mut Rig, to: &Address, relay: Option<&str>, payload: usize| {
+        let mut message = message("far", "", &vec![0; payload]);
+        message.push_onward(to.as_ref());
+        relay.map(Address::local).iter().for_each(|relay| message.push_onward(relay.as_ref()));
+        rig.with(|node, env| node.send(env, message)).unwrap();
+    };
+    // Little waits for the greedy one itself, and much with relays.
+    for _ in 0..4 {
+        send(&mut rig, &modest, None, 1_000);
+        send(&mut rig, &greedy, None, 0);
+    }
+    for name in ["a", "b", "c", "d"] {
+        rig.start(name, RELAY, &[]);
+        send(&mut rig, &greedy, Some(name), 9_000);
+    }
+    assert_eq!(closed(&rig), []);
+    rig.send("app", "", &[0; 20_000]).unwrap();
+    assert_eq!(closed(&rig), [(2, "NOD-31")]);
+}
+
+#[test]
+fn when_a_large_message_leaves_all_outboxes_go_on_that_find_room() {
+    let (mut rig, _) = piped(Config { inbox_bytes: 12_000, hand_over: 1, ..Config::default() });
+    rig.send("slow", "", b"handed over").unwrap();
+    rig.send("slow", "", &[0; 11_000]).unwrap();
+    for name in ["a", "b", "c"] {
+        rig.start(name, RELAY, &[]);
+        rig.send(&alloc::format!("{name} => slow"), "", &[0; 500]).unwrap();
+        assert!(rig.send(&alloc::format!("{name} => fast"), "", b"m").is_err());
+    }
+    take(&mut rig, "slow");
+    for name in ["a", "b", "c"] {
+        rig.send(&alloc::format!("{name} => fast"), "", b"m").unwrap();
+    }
+}

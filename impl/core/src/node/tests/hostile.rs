@@ -155,7 +155,7 @@ fn strangers_who_connect_and_say_nothing_keep_nobody_out() {
 fn tables_of_two_nodes_hash_an_address_differently() {
     let hash = |seed| {
         let mut entropy = Seeded::from_u64(seed);
-        let table = Table::new(0, &mut entropy);
+        let table = Table::new(&mut entropy);
         table.hash(crate::routing::AddressRef::local(b"echo"))
     };
     assert_eq!(hash(1), hash(1));

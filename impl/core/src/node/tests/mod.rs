@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 mod backpressure;
 mod hostile;
+mod shards;
 
 use super::*;
 use crate::env::{Seeded, Timestamp};
