@@ -1,11 +1,10 @@
-//! Secure channels, their listeners, and sessions that keep one open.
+//! Secure channels and their listeners.
 
 use std::sync::Arc;
 
 use razor::channel::{self, Addresses, HandshakeTime, Listening, Padding, Places, Trust};
 use razor::identity::{Identifier, PresentedCredential};
 use razor::routing::{Address, Route};
-use razor::session::{self, Keeping, Kept};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
@@ -48,7 +47,7 @@ impl ChannelOptions {
         Self { trust, ..Self::default() }
     }
 
-    fn config(&self, node: &Node, identity: &Identity) -> Result<Arc<channel::Config>> {
+    pub(crate) fn config(&self, node: &Node, identity: &Identity) -> Result<Arc<channel::Config>> {
         let now = node.clock().wall();
         let mut config = channel::Config::new(&identity.identity, &identity.attestation, &self.credentials, now)?;
         config.trust = self.trust.clone();
@@ -68,17 +67,6 @@ pub struct ListenerOptions {
     pub reached_through: Vec<Reach>,
     /// How many half-open handshakes it bears.
     pub places: Places,
-}
-
-/// How a session is to be.
-#[derive(Debug, Clone)]
-pub struct SessionOptions {
-    /// How its channels are to be.
-    pub channel: ChannelOptions,
-    /// The far node's worker that sends pings back.
-    pub echo: Address,
-    /// Its times.
-    pub times: session::Config,
 }
 
 impl Node {
@@ -135,30 +123,8 @@ impl Node {
         Ok(SecureChannelListener { address, reach: Reach::new(ids) })
     }
 
-    /// Keeps a session with the node at the end of `route`: a secure channel that is made anew whenever it
-    /// or the way to it dies. It begins at once and needs nobody from then on.
-    ///
-    /// # Errors
-    /// Those of the node; a peer that is not there is none: the session goes on trying.
-    pub async fn keep_session(
-        &self,
-        identity: &Identity,
-        route: impl Into<Route>,
-        options: SessionOptions,
-    ) -> Result<Session> {
-        let route = route.into();
-        let SessionOptions { channel, echo, times } = options;
-        let config = channel.config(self, identity)?;
-        let shard = self.shard_of(&route).await?;
-        let keep = channel.suite.makers().keep;
-        let keeping = Keeping { channel: config, route, echo, session: times };
-        let (kept, up) = shard.call(move |shard| shard.keep_session(keep, keeping)).await??;
-        let reach = Reach::only(self.shards().len(), shard.index(), Some(kept.reached_through));
-        Ok(Session { shard, kept, up, reach })
-    }
-
     /// The shard on which the first hop of a route is; any, when it is on all of them.
-    async fn shard_of(&self, route: &Route) -> Result<Handle> {
+    pub(crate) async fn shard_of(&self, route: &Route) -> Result<Handle> {
         let first = route.as_ref().first().map(|first| first.to_owned());
         for shard in self.shards() {
             let Some(first) = first.clone() else { break };
@@ -247,61 +213,8 @@ impl SecureChannelListener {
     }
 }
 
-/// A session that is kept. It goes on when this is dropped; [`stop`](Self::stop) ends it.
-#[derive(Debug)]
-pub struct Session {
-    shard: Handle,
-    kept: Kept,
-    up: watch::Receiver<bool>,
-    reach: Reach,
-}
-
-impl Session {
-    /// The address to send to: the way to the far node, whichever channel it is now.
-    pub fn address(&self) -> &Address {
-        &self.kept.way
-    }
-
-    /// A route through the session to a worker of the far node.
-    pub fn route(&self, to: impl Into<Address>) -> Route {
-        Route::from(self.kept.way.clone()).then(to)
-    }
-
-    /// What the far node reaches here.
-    pub fn reach(&self) -> &Reach {
-        &self.reach
-    }
-
-    /// Whether it is up.
-    pub fn is_up(&self) -> bool {
-        *self.up.borrow()
-    }
-
-    /// Waits until it is up.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] when the node has been shut down.
-    pub async fn up(&self) -> Result<()> {
-        self.up.clone().wait_for(|up| *up).await.map(drop).map_err(|_| Error::Stopped)
-    }
-
-    /// Waits until it is down.
-    pub async fn down(&self) {
-        let _ = self.up.clone().wait_for(|up| !*up).await;
-    }
-
-    /// Ends it and its channel.
-    ///
-    /// # Errors
-    /// `NOD-2` when it has ended already.
-    pub async fn stop(self) -> Result<()> {
-        let Kept { way, session, .. } = self.kept;
-        stop(&self.shard, session).await?;
-        stop(&self.shard, way).await
-    }
-}
-
-async fn stop(shard: &Handle, address: Address) -> Result<()> {
+/// Stops the worker of a shard that has this address.
+pub(crate) async fn stop(shard: &Handle, address: Address) -> Result<()> {
     let stopped = {
         let address = address.clone();
         shard.call(move |shard| shard.with(|node, env| node.stop_worker(env, &address))).await?

@@ -12,7 +12,7 @@ use std::time::Duration;
 use razor::node::ConnectionId;
 use razor::routing::Message;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::network::BoxStream;
 use crate::shard::Input;
@@ -35,6 +35,8 @@ pub(crate) struct Pipe {
     turn: Arc<Semaphore>,
     /// Tells the task when this end is gone.
     _open: oneshot::Sender<()>,
+    /// Tells others.
+    _alive: watch::Sender<()>,
 }
 
 impl Pipe {
@@ -64,12 +66,13 @@ pub(crate) fn open(
     stream: BoxStream,
     shard: mpsc::Sender<Input>,
     chunk: usize,
+    alive: watch::Sender<()>,
 ) -> (Pipe, impl Future<Output = ()> + Send) {
     // The bound of this queue is the node's: it gives no more before it hears that bytes were written.
     let (frames, queue) = mpsc::unbounded_channel();
     let turn = Arc::new(Semaphore::new(1));
     let (open, closed) = oneshot::channel();
-    let pipe = Pipe { gathered: Vec::new(), frames, turn: turn.clone(), _open: open };
+    let pipe = Pipe { gathered: Vec::new(), frames, turn: turn.clone(), _open: open, _alive: alive };
     (pipe, serve(id, stream, shard, chunk, Ends { turn, queue, closed }))
 }
 

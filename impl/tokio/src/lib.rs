@@ -33,6 +33,7 @@
 //! | `connection` | the task that moves bytes between a stream and its shard |
 //! | `worker` | [`Worker`] and [`Context`]: asynchronous code behind an address |
 //! | `channel`, `identity`, `keys`, `suite` | secure channels and what they need |
+//! | `session`, `kept` | channels and connections that are made anew when they die |
 //! | `storage` | what outlives the node |
 //! | `status` | counters, as text for Prometheus too |
 //! | `network`, `clock` | the world: streams and time |
@@ -42,23 +43,27 @@ mod clock;
 mod connection;
 mod error;
 mod identity;
+mod kept;
 mod keys;
 mod network;
 mod node;
 mod reach;
+mod session;
 mod shard;
 mod status;
 pub mod storage;
 mod suite;
 mod worker;
 
-pub use channel::{ChannelOptions, ListenerOptions, SecureChannel, SecureChannelListener, Session, SessionOptions};
+pub use channel::{ChannelOptions, ListenerOptions, SecureChannel, SecureChannelListener};
 pub use clock::WallClock;
 pub use error::{Error, Result};
 pub use identity::Identity;
+pub use kept::KeptConnection;
 pub use network::{Accept, BoxFuture, BoxStream, Network, Stream, Tcp};
 pub use node::{Builder, Connection, Listener, Node, Starting};
 pub use reach::Reach;
+pub use session::{Session, SessionOptions};
 pub use status::{Status, blame_name};
 pub use suite::Suite;
 pub use worker::{Context, Received, Worker};

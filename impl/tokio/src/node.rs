@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use razor::env::Seeded;
 use razor::error::Result as CoreResult;
 use razor::node::{self, AccessControl, Connected, ConnectionId, Event, Hop, Mailbox};
 use razor::routing::{Address, Route, TransportType};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -196,10 +197,14 @@ impl Node {
     /// # Errors
     /// [`Error::Io`]; `NOD-18` when the node has as many connections as it may.
     pub async fn connect(&self, peer: &str) -> Result<Connection> {
+        self.connect_on(self.any_shard(), peer).await
+    }
+
+    pub(crate) async fn connect_on(&self, shard: &Handle, peer: &str) -> Result<Connection> {
         let stream = self.inner.network.connect(peer).await;
         let stream = stream.map_err(|e| Error::io(format!("connect to {peer}"), e))?;
         let alias = Address::new(TransportType::TCP, peer.as_bytes());
-        self.attach(stream, Some(alias), None).await
+        self.attach(shard, stream, Some(alias), None).await
     }
 
     /// Takes over any stream of bytes, whatever made it, as a connection.
@@ -207,29 +212,29 @@ impl Node {
     /// # Errors
     /// `NOD-18` when the node has as many connections as it may.
     pub async fn attach_stream(&self, stream: BoxStream) -> Result<Connection> {
-        self.attach(stream, None, None).await
+        self.attach(self.any_shard(), stream, None, None).await
     }
 
     async fn attach(
         &self,
+        shard: &Handle,
         stream: BoxStream,
         alias: Option<Address>,
         accepted_by: Option<&Reach>,
     ) -> Result<Connection> {
-        let shard = self.any_shard();
         let how =
             Connected { alias: alias.clone(), accepted_by: accepted_by.and_then(|reach| reach.on(shard.index())) };
         let node = self.clone();
         let attached = shard.call(move |shard| -> CoreResult<_> {
             // Drawn here, so that the numbers grow within the shard.
             let id = ConnectionId(node.inner.next_connection.fetch_add(1, Ordering::Relaxed));
-            let address = shard.attach(id, how, stream)?;
+            let (address, alive) = shard.attach(id, how, stream)?;
             let producer = shard.node.producer_at(&address);
-            Ok((id, address, producer))
+            Ok((id, address, alive, producer))
         });
-        let (id, address, producer) = attached.await??;
+        let (id, address, alive, producer) = attached.await??;
         let reach = Reach::only(self.inner.shards.len(), shard.index(), producer);
-        Ok(Connection { node: self.clone(), shard: shard.clone(), id, address, alias, reach })
+        Ok(Connection { shard: shard.clone(), id, address, alias, alive, reach })
     }
 
     /// An address of one's own, to send from and to receive at. Nothing from outside reaches it, but for
@@ -321,6 +326,16 @@ impl Node {
         &self.inner.clock
     }
 
+    /// A task of the node's, that ends with it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tasks.spawn(task);
+    }
+
+    /// Says when the node stops; may be used to stop something before.
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.inner.stop.child_token()
+    }
+
     /// The shard whose turn it is.
     pub(crate) fn any_shard(&self) -> &Handle {
         let turn = self.inner.next_shard.fetch_add(1, Ordering::Relaxed);
@@ -354,7 +369,7 @@ async fn accept_all(node: Node, mut accept: Box<dyn Accept>, reach: Reach, stop:
             accepted = accept.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match node.attach(stream, None, Some(&reach)).await {
+            Ok((stream, peer)) => match node.attach(node.any_shard(), stream, None, Some(&reach)).await {
                 Ok(connection) => tracing::info!(connection = connection.id.0, %peer, "connection accepted"),
                 Err(Error::Stopped) => return,
                 Err(error) => tracing::warn!(%peer, %error, "connection refused"),
@@ -396,11 +411,11 @@ impl Listener {
 /// A connection to another node. It goes on when this is dropped; [`close`](Self::close) ends it.
 #[derive(Debug)]
 pub struct Connection {
-    node: Node,
     shard: Handle,
     id: ConnectionId,
     address: Address,
     alias: Option<Address>,
+    alive: watch::Receiver<()>,
     reach: Reach,
 }
 
@@ -425,12 +440,18 @@ impl Connection {
         self.alias.as_ref()
     }
 
+    /// Waits until it is closed, by either side.
+    pub async fn closed(&self) {
+        let mut alive = self.alive.clone();
+        // The other end is dropped with the connection.
+        while alive.changed().await.is_ok() {}
+    }
+
     /// Closes the connection.
     ///
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn close(self) -> Result<()> {
-        let _ = &self.node;
         self.shard.send(Input::Gone { connection: self.id }).await
     }
 }

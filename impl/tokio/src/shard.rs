@@ -444,17 +444,29 @@ impl Shard {
         }
     }
 
-    /// Takes over a stream as a connection; gives the address to send to in order to reach the peer's node.
-    pub(crate) fn attach(&mut self, id: ConnectionId, how: Connected, stream: BoxStream) -> CoreResult<Address> {
+    /// Takes over a stream as a connection. Gives the address to send to in order to reach the peer's node, and what
+    /// says when the connection is gone.
+    pub(crate) fn attach(
+        &mut self,
+        id: ConnectionId,
+        how: Connected,
+        stream: BoxStream,
+    ) -> CoreResult<(Address, watch::Receiver<()>)> {
         let Some(me) = self.me.upgrade() else { return Err(GONE) };
-        let (pipe, task) = connection::open(id, stream, me, self.chunk);
+        let (alive, lives) = watch::channel(());
+        let (pipe, task) = connection::open(id, stream, me, self.chunk, alive);
+        // Known before what the node has to say to the peer comes out.
         self.connections.insert(id, pipe);
-        let address = self.with(|node, env| node.connected(env, id, how));
-        match address {
-            Ok(_) => drop(self.tasks.spawn(task)),
-            Err(_) => self.forget(id),
+        match self.with(|node, env| node.connected(env, id, how)) {
+            Ok(address) => {
+                self.tasks.spawn(task);
+                Ok((address, lives))
+            }
+            Err(error) => {
+                self.forget(id);
+                Err(error)
+            }
         }
-        address
     }
 
     /// Opens an inbox whose messages come out of what is given back.

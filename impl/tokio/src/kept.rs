@@ -1,0 +1,107 @@
+//! Connections that are kept: dialled again when they are gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::shard::Handle;
+
+/// The first pause after a connection could not be made; each that follows is twice as long.
+const SHORTEST: Duration = Duration::from_millis(500);
+
+/// How long one attempt to connect may take: a way that is open answers sooner.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// A connection that is dialled again whenever it is gone. It goes on when this is dropped;
+/// [`stop`](Self::stop) ends it.
+#[derive(Debug, Clone)]
+pub struct KeptConnection {
+    /// Where each of its connections lives.
+    pub(crate) shard: Handle,
+    up: watch::Receiver<bool>,
+    redial: Arc<Notify>,
+    stop: CancellationToken,
+}
+
+impl Node {
+    /// Keeps a connection to the node that listens at `peer`, a `host:port`. Routes that begin with
+    /// `1#host:port` go over it, whichever it is now.
+    pub fn keep_connected(&self, peer: &str) -> KeptConnection {
+        let (says, up) = watch::channel(false);
+        let kept = KeptConnection {
+            shard: self.any_shard().clone(),
+            up,
+            redial: Arc::new(Notify::new()),
+            stop: self.stop_token(),
+        };
+        self.spawn(keep(self.clone(), peer.to_owned(), says, kept.clone()));
+        kept
+    }
+}
+
+impl KeptConnection {
+    /// Whether there is a connection.
+    pub fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+
+    /// Waits until there is a connection.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when it has been stopped.
+    pub async fn up(&self) -> Result<()> {
+        self.up.clone().wait_for(|up| *up).await.map(drop).map_err(|_| Error::Stopped)
+    }
+
+    /// Closes the connection that there is and dials anew: nothing comes through it any more.
+    pub fn redial(&self) {
+        self.redial.notify_one();
+    }
+
+    /// Closes the connection for good.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+async fn keep(node: Node, peer: String, up: watch::Sender<bool>, kept: KeptConnection) {
+    let mut pause = SHORTEST;
+    loop {
+        let connected = tokio::select! {
+            () = kept.stop.cancelled() => return,
+            connected = tokio::time::timeout(PATIENCE, node.connect_on(&kept.shard, &peer)) => connected,
+        };
+        match connected.unwrap_or(Err(Error::Timeout)) {
+            Ok(connection) => {
+                up.send_replace(true);
+                tracing::info!(%peer, "connected");
+                let begun = tokio::time::Instant::now();
+                tokio::select! {
+                    () = connection.closed() => {}
+                    () = kept.redial.notified() => {}
+                    () = kept.stop.cancelled() => {}
+                }
+                let _ = connection.close().await;
+                up.send_replace(false);
+                tracing::info!(%peer, "connection gone");
+                if begun.elapsed() > LONGEST {
+                    pause = SHORTEST;
+                }
+            }
+            Err(Error::Stopped) => return,
+            Err(error) => tracing::info!(%peer, %error, "no connection"),
+        }
+        tokio::select! {
+            () = kept.stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST);
+    }
+}
