@@ -10,7 +10,7 @@ use super::{Node, Output};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::machine::Refused;
-use crate::routing::{Address, Message};
+use crate::routing::{Address, AddressRef, Message};
 
 /// The port of a link to which its gates send.
 pub(super) const GATEWAY: Port = 2;
@@ -91,7 +91,10 @@ impl Node {
         let gateway = self.connections.get(link).and_then(Connection::gateway).cloned().ok_or(NO_LINK)?;
         //= spec/src/nodes.md#nod-45
         //# A gate MUST let pass only what flow control and the access controls of its own node let pass.
-        self.start(env, Spec { mailboxes: vec![mailbox], flow, worker: Box::new(Gate { gateway }) })?;
+        let id = self.start(env, Spec { mailboxes: vec![mailbox], flow, worker: Box::new(Gate { gateway }) })?;
+        if let Some((resident, spare)) = self.table.get_with_spare(id) {
+            resident.extras(spare).gate = Some(link);
+        }
         self.run(env);
         Ok(())
     }
@@ -111,12 +114,22 @@ impl Node {
             return Err(Refused::Full(crossing));
         }
         let mut crossing = crossing;
-        //= spec/src/nodes.md#nod-7
-        //# A node MUST put the address of the connection's sender at the front of the return route of every message that arrives on it.
-        crossing.message.push_return(connection.sender.as_ref());
+        //= spec/src/nodes.md#nod-48
+        //# A node MUST leave the return route of a message that has crossed as it is when a gate to the same link has its first address.
+        if self.gate_at(crossing.message.return_route().first()) != Some(id) {
+            //= spec/src/nodes.md#nod-7
+            //# A node MUST put the address of the connection's sender at the front of the return route of every message that arrives on it.
+            crossing.message.push_return(connection.sender.as_ref());
+        }
         self.enter(id, crossing, None);
         self.connections.settle(id);
         Ok(())
+    }
+
+    /// The link to which there is a gate at this address.
+    fn gate_at(&self, address: Option<AddressRef<'_>>) -> Option<ConnectionId> {
+        let (id, _) = self.table.find(address?)?;
+        self.table.get(id)?.extras.as_ref()?.gate
     }
 
     /// Gives a message to the driver, and counts it until the other node has taken it.

@@ -71,6 +71,8 @@ pub(super) struct Extras {
     pub(super) timer: Option<(Instant, u64)>,
     /// What has left through this worker and is not yet taken.
     pub(super) credit: Option<Credit>,
+    /// The link to which it is a gate.
+    pub(super) gate: Option<ConnectionId>,
     /// What it has sent to full receivers, by address.
     pub(super) outboxes: Vec<Outbox>,
     /// Whether it has stopped and only its outboxes are still here.
@@ -88,6 +90,7 @@ impl Extras {
             && !self.scheduled
             && self.timer.is_none()
             && self.credit.is_none()
+            && self.gate.is_none()
             && self.outboxes.is_empty()
             && !self.retired
     }

@@ -87,7 +87,7 @@ fn a_message_from_a_connection_reaches_a_worker_of_the_other_node_and_is_answere
     pair.gate(Mailbox::open("echo".into()), &[pair.far]);
     pair.a.receive(1, &frame("echo", "x", b"hello")).unwrap();
     assert_eq!(pair.run(), 2);
-    let sender = Route::from(pair.to_b.clone()).then("echo");
+    let sender = Route::new().then("echo");
     let mut answer = Message::new(Route::new().then("x").as_ref(), sender.as_ref(), b"hello");
     answer.fold(&[0x83], crate::routing::Tail::Tracing);
     assert_eq!(pair.a.transmitted(1)[4..], *answer.payload());
@@ -316,4 +316,33 @@ fn a_peer_reaches_nothing_over_a_link_by_itself() {
     let onward = alloc::format!("{} => app", pair.to_b);
     pair.a.receive(1, &frame(&onward, "x", b"m")).unwrap();
     assert_eq!((pair.a.drops(), pair.run()), (vec!["NOD-4"], 0));
+}
+
+//= spec/src/nodes.md#nod-48
+//= type=test
+//# A node MUST leave the return route of a message that has crossed as it is when a gate to the same link has its first address.
+#[test]
+fn a_worker_behind_a_gate_keeps_a_conversation_with_a_peer_of_the_other_node() {
+    let mut pair = Pair::new(Config::default());
+    pair.b.inbox("app", &[]);
+    pair.b.inbox("other", &[]);
+    pair.gate(Mailbox::open("app".into()), &[pair.far]);
+    for round in 0..3 {
+        pair.a.receive(1, &frame("app", "x", &[round])).unwrap();
+        pair.run();
+        let [Delivery { message: question, provenance, .. }] = &pair.b.delivered()[..] else { panic!("{round}") };
+        for (inbox, reachable) in [("app", true), ("other", false)] {
+            let own = Route::new().then(inbox);
+            let message = Message::new(question.return_route(), own.as_ref(), b"answer");
+            let input = Input::SendFrom { inbox: inbox.into(), message, provenance: *provenance };
+            pair.b.with(|node, env| node.handle(env, input)).unwrap();
+            pair.run();
+            let mut answer = Message::raw(pair.a.transmitted(1), 0);
+            answer.unfold(5, &crate::routing::Limits::DEFAULT, |_| Ok(false)).unwrap();
+            let back = if reachable { own } else { Route::from(pair.to_b.clone()).then(inbox) };
+            assert_eq!(answer.return_route(), back.as_ref());
+        }
+        take(&mut pair.b, "app");
+    }
+    assert_eq!((pair.a.drops(), pair.b.drops()), (vec![], vec![]));
 }
