@@ -346,3 +346,19 @@ fn a_worker_behind_a_gate_keeps_a_conversation_with_a_peer_of_the_other_node() {
     }
     assert_eq!((pair.a.drops(), pair.b.drops()), (vec![], vec![]));
 }
+
+#[test]
+fn a_full_node_does_not_close_a_link_whose_other_end_takes_nothing() {
+    let mut pair = Pair::new(Config { queue: 16, inbox: 20, transmit: 1, ..Config::default() });
+    pair.a.inbox("app", &[]);
+    let send = |pair: &mut Pair| {
+        let mut over = message("far", "", b"m");
+        over.push_onward(pair.to_b.as_ref());
+        pair.a.with(|node, env| node.send(env, over))
+    };
+    // One is on its way, the others fill the node.
+    let sent = (0..30).take_while(|_| send(&mut pair).is_ok()).count();
+    assert_eq!(sent, 17);
+    assert_eq!(pair.a.send("app", "", b"m").unwrap_err().requirement(), "NOD-9");
+    assert_eq!(closed(&pair.a), []);
+}
