@@ -1,5 +1,6 @@
 //! Asynchronous workers, and the context in which they and everybody else send and receive.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -117,9 +118,8 @@ impl Context {
     ///
     /// # Errors
     /// `NOD-2` when nobody has the first address, `NOD-4` and `NOD-5` when it may not go there.
-    pub async fn send(&mut self, route: impl Into<Route>, payload: &[u8]) -> Result<()> {
-        let route = route.into();
-        let message = self.message(&route, payload);
+    pub async fn send(&mut self, route: impl Borrow<Route>, payload: &[u8]) -> Result<()> {
+        let message = self.message(route.borrow(), payload);
         self.dispatch(message, Provenance::LOCAL).await
     }
 
@@ -128,9 +128,8 @@ impl Context {
     ///
     /// # Errors
     /// Only when the node has been shut down.
-    pub async fn feed(&mut self, route: impl Into<Route>, payload: &[u8]) -> Result<()> {
-        let route = route.into();
-        let message = self.message(&route, payload);
+    pub async fn feed(&mut self, route: impl Borrow<Route>, payload: &[u8]) -> Result<()> {
+        let message = self.message(route.borrow(), payload);
         let permit = self.window.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
         self.outgoing(message, Provenance::LOCAL, Ticket::Permit(permit)).await
     }
@@ -159,7 +158,7 @@ impl Context {
     ///
     /// # Errors
     /// Those of [`send`](Self::send); [`Error::Timeout`] when nothing comes in time.
-    pub async fn request(&mut self, route: impl Into<Route>, payload: &[u8], within: Duration) -> Result<Received> {
+    pub async fn request(&mut self, route: impl Borrow<Route>, payload: &[u8], within: Duration) -> Result<Received> {
         self.send(route, payload).await?;
         tokio::time::timeout(within, self.receive()).await.map_err(|_| Error::Timeout)?
     }
