@@ -65,23 +65,20 @@ fn percent(share: u64) -> String {
     format!("{}.{:02} %", share / 100, share % 100)
 }
 
-/// Measures, and compares with what is committed.
+/// Measures, and compares with what is committed: whole per cents, so that not every new line moves it.
 pub(crate) fn measure(root: &Path, check: bool, update: bool) -> Outcome {
     let regions = run(root)?;
-    let committed: Value = match fs::read_to_string(root.join(RATCHET)) {
-        Ok(text) => serde_json::from_str(&text)?,
-        Err(_) => json!({ "share": 0 }),
-    };
-    let committed = committed["share"].as_u64().ok_or("the committed share is no number")?;
+    let now = regions.share() / 100;
+    let committed: Value = serde_json::from_str(&fs::read_to_string(root.join(RATCHET))?)?;
+    let committed = committed["percent"].as_u64().ok_or("the committed share is no number")?;
     println!("{} of {} regions of the core, {}", regions.covered, regions.all, percent(regions.share()));
-    if check && regions.share() < committed {
-        let committed = percent(committed);
+    if check && now < committed {
         return Err(
-            format!("that is less than the committed {committed}: add seeds, or say why and commit less").into()
+            format!("that is less than the committed {committed} %: add seeds, or say why and commit less").into()
         );
     }
-    if update && regions.share() > committed {
-        fs::write(root.join(RATCHET), format!("{}\n", json!({ "share": regions.share() })))?;
+    if update && now > committed {
+        fs::write(root.join(RATCHET), format!("{}\n", json!({ "percent": now })))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The contract that every state machine of this crate keeps.
 //!
-//! See the crate's front page for the contract in words. The generic tests in `tests/contract.rs` put
+//! See the crate's front page for the contract in words. The generic tests in `fuzzing/contract` put
 //! every machine through it.
 
 use alloc::vec::Vec;

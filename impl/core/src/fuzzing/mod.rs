@@ -12,6 +12,7 @@
 
 mod channel;
 mod codecs;
+mod contract;
 mod identity;
 mod identity_signed;
 mod node;
@@ -19,6 +20,9 @@ mod noise;
 
 pub use channel::{channel_handshake, channel_plaintext, channel_session, channel_stranger, channel_stranger_sealed};
 pub use codecs::{address_text, bare, cbor, message, message_operations, route};
+pub use contract::{
+    contract_channel_initiator, contract_channel_responder, contract_node, contract_session, contract_tcp,
+};
 pub use identity::{attestation, identity_history, presentation};
 pub use identity_signed::identity_signed;
 pub use node::{node_raw_connections, session, tcp_frames};
@@ -38,6 +42,11 @@ pub const TARGETS: &[Target] = &[
     ("channel_session", channel_session),
     ("channel_stranger", channel_stranger),
     ("channel_stranger_sealed", channel_stranger_sealed),
+    ("contract_channel_initiator", contract_channel_initiator),
+    ("contract_channel_responder", contract_channel_responder),
+    ("contract_node", contract_node),
+    ("contract_session", contract_session),
+    ("contract_tcp", contract_tcp),
     ("identity_history", identity_history),
     ("identity_signed", identity_signed),
     ("message", message),

@@ -1,15 +1,22 @@
 //! A TCP connection, and a peer who sends anything.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use std::time::Duration;
 
+use crate::env::Env;
+use crate::routing::{Message, Route, Tail};
+use crate::transport::{Config, Input, Output, Tcp};
+use arbitrary::Arbitrary;
+#[cfg(test)]
 use proptest::prelude::*;
-use razor::env::Env;
-use razor::routing::{Message, Route, Tail};
-use razor::transport::{Config, Input, Output, Tcp};
 
-use super::common::contract::{Act, World, show};
+use super::{Act, World, show};
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Step {
     /// These bytes arrive.
     Bytes(Vec<u8>),
@@ -20,7 +27,7 @@ pub(crate) enum Step {
     Wait(u32),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Frame {
     Message(u8, u16),
     Heartbeat,
@@ -31,7 +38,9 @@ pub(crate) enum Frame {
     Announced(u32),
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// Steps as in an honest life, with some hostility.
+#[cfg(test)]
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let frame = prop_oneof![
         8 => (0..20u8, 0..300u16).prop_map(|(hops, size)| Frame::Message(hops, size)),
         1 => Just(Frame::Heartbeat),
@@ -57,7 +66,7 @@ pub(crate) struct Peer {
 pub(crate) fn message(hops: u8, size: u16) -> Message {
     let onward: Route = (0..hops)
         .map(|hop| format!("worker {hop}").as_str().into())
-        .collect::<Vec<razor::routing::Address>>()
+        .collect::<Vec<crate::routing::Address>>()
         .into_iter()
         .collect();
     Message::new(onward.as_ref(), Route::new().then("app").as_ref(), &vec![hops; size.into()])

@@ -1,23 +1,11 @@
 //! Every machine of the crate is put through the machine contract (the crate's front page says it in words).
 
-mod common;
-
-#[path = "contract/channel.rs"]
-mod channel;
-#[path = "contract/node.rs"]
-mod node;
-#[path = "contract/session.rs"]
-mod session;
-#[path = "contract/tcp.rs"]
-mod tcp;
-#[path = "contract/toy.rs"]
-mod toy;
-
 use std::fmt::Debug;
 
-use common::contract::{World, check};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+
+use super::{World, channel, check, node, session, tcp};
 
 /// Checks the contract for many generated sequences of steps.
 fn keeps_the_contract<W: World>(cases: u32, step: impl Strategy<Value = W::Step>)

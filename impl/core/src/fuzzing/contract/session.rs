@@ -1,14 +1,19 @@
 //! A session, and a far node that answers as it likes.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use std::time::Duration;
 
+use crate::env::Env;
+use crate::session::{Config, Input, Output, Session};
+use arbitrary::Arbitrary;
+#[cfg(test)]
 use proptest::prelude::*;
-use razor::env::Env;
-use razor::session::{Config, Input, Output, Session};
 
-use super::common::contract::{Act, World};
+use super::{Act, World};
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Step {
     /// The attempt that many before the newest succeeded.
     Established(u64),
@@ -20,7 +25,9 @@ pub(crate) enum Step {
     Wait(u32),
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// Steps as in an honest life, with some hostility.
+#[cfg(test)]
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..3u64).prop_map(Step::Established),
         1 => (0..3u64).prop_map(Step::Failed),

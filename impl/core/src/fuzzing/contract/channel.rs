@@ -1,27 +1,33 @@
 //! A secure channel, and a middle that carries, damages and replays what its peer sends.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Error;
+use crate::channel::{Addresses, Channel, Config, Input, Output, Ticket};
+use crate::env::{Env, Instant, Seeded};
+use crate::identity::{Identity, MemoryStore};
+use crate::machine::Machine;
+use crate::node::{Answer, Request};
+use crate::routing::{Address, Message, Route};
+use crate::vault::suite::Aes256GcmSha256;
+use crate::vault::{SigningKind, SoftwareVault};
+use arbitrary::Arbitrary;
+#[cfg(test)]
 use proptest::prelude::*;
-use razor::Error;
-use razor::channel::{Addresses, Channel, Config, Input, Output, Ticket};
-use razor::env::{Env, Instant, Seeded};
-use razor::identity::{Identity, MemoryStore};
-use razor::machine::Machine;
-use razor::node::{Answer, Request};
-use razor::routing::{Address, Message, Route};
-use razor::vault::suite::Aes256GcmSha256;
-use razor::vault::{SigningKind, SoftwareVault};
 
-use super::common::contract::{Act, WALL, World, show};
+use super::{Act, WALL, World, show};
 
 type Side = Channel<Aes256GcmSha256>;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Step {
     /// Whatever an honest run would do next.
     Next,
@@ -41,21 +47,23 @@ pub(crate) enum Step {
     Wait(u32),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Damage {
     Flip(u16),
     Cut(u8),
     Longer(Vec<u8>),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Arbitrary)]
 pub(crate) enum Reply {
     Right,
     OfTheOtherKind,
     Failure,
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// Steps as in an honest life, with some hostility.
+#[cfg(test)]
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let damage = prop_oneof![
         any::<u16>().prop_map(Damage::Flip),
         any::<u8>().prop_map(Damage::Cut),
@@ -104,7 +112,7 @@ impl Person {
     }
 }
 
-thread_local!(pub(crate) static PEOPLE: [Rc<Person>; 2] = [1, 2].map(|seed| Rc::new(Person::new(seed))));
+std::thread_local!(pub(crate) static PEOPLE: [Rc<Person>; 2] = [1, 2].map(|seed| Rc::new(Person::new(seed))));
 
 /// Which side is put through the contract.
 pub(crate) trait Role {

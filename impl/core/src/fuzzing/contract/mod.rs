@@ -4,15 +4,32 @@
 //! sequence of steps three times (twice the same, once with a clock that goes back) and judges every
 //! step. It gives the first law that is broken, so that a test can also show that each law can be.
 
+mod channel;
+mod node;
+mod session;
+mod tcp;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod toy;
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use std::cell::Cell;
 use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use razor::Error;
-use razor::env::{Env, Instant, Seeded, Timestamp};
-use razor::machine::{Deadline, Machine, Refused, Snapshot};
-use razor::routing::Message;
+use arbitrary::{Arbitrary, Unstructured};
+
+use crate::Error;
+use crate::env::{Env, Instant, Seeded, Timestamp};
+use crate::machine::{Deadline, Machine, Refused, Snapshot};
+use crate::routing::Message;
 
 /// Wall-clock time of every run.
 pub(crate) const WALL: Timestamp = Timestamp(1_750_000_000);
@@ -306,7 +323,7 @@ impl<W: World> Run<W> {
 
 /// Whether a chapter of the specification has a requirement of this id.
 fn is_specified(id: &str) -> bool {
-    thread_local!(static IDS: Vec<String> = ids());
+    std::thread_local!(static IDS: Vec<String> = ids());
     IDS.with(|ids| ids.iter().any(|known| known == id))
 }
 
@@ -317,4 +334,41 @@ fn ids() -> Vec<String> {
         text.lines().filter_map(|line| line.strip_prefix("#### ").map(|id| id.trim().to_owned())).collect()
     };
     chapters.flat_map(|text| headings(text.unwrap())).collect()
+}
+
+/// Puts a machine through as many steps as the bytes are, with an end.
+fn judge<W: World>(data: &[u8])
+where
+    W::Step: for<'a> Arbitrary<'a>,
+{
+    let Ok(mut steps) = Vec::<W::Step>::arbitrary(&mut Unstructured::new(data)) else { return };
+    steps.truncate(64);
+    if let Err(broken) = check::<W>(&steps) {
+        panic!("{broken}");
+    }
+}
+
+/// An initiator keeps the contract.
+pub fn contract_channel_initiator(data: &[u8]) {
+    judge::<channel::Middle<channel::Initiator>>(data);
+}
+
+/// A responder keeps the contract.
+pub fn contract_channel_responder(data: &[u8]) {
+    judge::<channel::Middle<channel::Responder>>(data);
+}
+
+/// A node with workers, a listener of secure channels and hostile connections keeps the contract.
+pub fn contract_node(data: &[u8]) {
+    judge::<node::Outside>(data);
+}
+
+/// A session keeps the contract.
+pub fn contract_session(data: &[u8]) {
+    judge::<session::FarNode>(data);
+}
+
+/// A TCP connection keeps the contract.
+pub fn contract_tcp(data: &[u8]) {
+    judge::<tcp::Peer>(data);
 }

@@ -1,29 +1,36 @@
 //! A node, its owner, and strangers at its connections.
 
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use proptest::prelude::*;
-use razor::channel::{Listening, Places, listen};
-use razor::env::Env;
-use razor::identity::MemoryStore;
-use razor::node::{
+use crate::channel::{Listening, Places, listen};
+use crate::env::Env;
+use crate::identity::MemoryStore;
+use crate::node::{
     Answer, Config, Connected, ConnectionId, Context, Crossing, Delivery, Echoer, Flow, FlowControlId, Hop, Input,
     Mailbox, Node, Output, Port, Provenance, Request, RequestId, Spec, Worker,
 };
-use razor::routing::{Address, Message, Route};
-use razor::vault::suite::Aes256GcmSha256;
-use razor::{Error, Result, transport, vault};
+use crate::routing::{Address, Message, Route};
+use crate::vault::suite::Aes256GcmSha256;
+use crate::{Error, Result, transport, vault};
+use arbitrary::Arbitrary;
+#[cfg(test)]
+use proptest::prelude::*;
 
 use super::channel::{PEOPLE, Person};
-use super::common::contract::{Act, World, show};
 use super::tcp::frame;
+use super::{Act, World, show};
 
 /// The link, both ends of it.
 const LINK: ConnectionId = ConnectionId(1);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Step {
     Connect(bool),
     /// Frames arrive on the connection that many before the newest.
@@ -45,7 +52,7 @@ pub(crate) enum Step {
     Wait(u32),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Arbitrary)]
 pub(crate) enum Frame {
     Message(Vec<To>, u16),
     Heartbeat,
@@ -53,7 +60,7 @@ pub(crate) enum Frame {
 }
 
 /// Where a message goes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Arbitrary)]
 pub(crate) enum To {
     Hop,
     Echo,
@@ -78,7 +85,9 @@ pub(crate) enum To {
     Sender(u64),
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// Steps as in an honest life, with some hostility.
+#[cfg(test)]
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let to = || {
         prop_oneof![
             4 => Just(To::Hop),
@@ -129,7 +138,7 @@ impl Worker for Asker {
             return Err(Error::limit("NOD-9", "that is too much to ask"));
         }
         let deadline = cx.now() + Duration::from_secs(3);
-        cx.set_timer(Some(razor::machine::Deadline::new(deadline, "no answer")));
+        cx.set_timer(Some(crate::machine::Deadline::new(deadline, "no answer")));
         cx.request(Request::Vault(vault::Request::Sign(vault::KeyHandle([0; 32]), [0; 32])), deadline);
         Ok(())
     }
@@ -145,7 +154,7 @@ impl Worker for Asker {
         Ok(())
     }
 
-    fn trusted(&self, picture: &mut razor::machine::Snapshot) {
+    fn trusted(&self, picture: &mut crate::machine::Snapshot) {
         picture.number(self.answers);
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use razor::Error;
-use razor::env::{Env, Instant, Purpose};
-use razor::machine::{Deadline, Machine, Refused, Snapshot};
+use crate::Error;
+use crate::env::{Env, Instant, Purpose};
+use crate::machine::{Deadline, Machine, Refused, Snapshot};
 
-use super::common::contract::{Act, Broken, Law, World, check};
+use super::{Act, Broken, Law, World, check};
 
 /// Adds numbers. Holds up to four before they are proved by a sum, and reports every ten seconds.
 struct Adder<const FAULT: usize> {
@@ -106,7 +106,7 @@ impl<const FAULT: usize> Machine for Adder<FAULT> {
                 if Self::faulty(ADDS_BEFORE_IT_CHECKS) {
                     self.total += sum;
                 }
-                if sum != self.held.iter().sum() {
+                if sum != self.held.iter().sum::<u64>() {
                     if Self::faulty(ANSWERS_WHAT_IS_WRONG) {
                         self.outputs.push("no".to_owned());
                     }
