@@ -110,7 +110,7 @@ impl<const FAULT: usize> Machine for Adder<FAULT> {
                     if Self::faulty(ANSWERS_WHAT_IS_WRONG) {
                         self.outputs.push("no".to_owned());
                     }
-                    let requirement = if Self::faulty(NAMES_NO_REQUIREMENT) { "ADD-1" } else { "NOD-1" };
+                    let requirement = if Self::faulty(NAMES_NO_REQUIREMENT) { "nothing" } else { "NOD-1" };
                     return Err(Error::misbehaved(requirement, "the sum is wrong").into());
                 }
                 self.total += sum;
