@@ -4,6 +4,7 @@ mod book;
 mod corpus;
 mod coverage;
 mod diagrams;
+mod examples;
 mod fuzz;
 mod idle;
 mod requirements;
@@ -28,6 +29,8 @@ enum Task {
     Trace,
     /// Draw the state diagrams from the machines' tables
     Diagrams(Check),
+    /// Run the driver's examples and write what they say where the guide shows it
+    Examples,
     /// Make the archive with the seeds of the fuzz targets: from the vectors, and what it has of other origin
     Seeds {
         #[command(flatten)]
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Task::Trace => requirements::report(&root),
         Task::Diagrams(Check { check: false }) => diagrams::write(&root),
         Task::Diagrams(Check { check: true }) => diagrams::check(&root),
+        Task::Examples => examples::write(&root),
         Task::Seeds { check: Check { check: true }, .. } => seeds::check(&root),
         Task::Seeds { minimise: true, .. } => seeds::minimise(&root),
         Task::Seeds { keep, .. } => seeds::write(&root, keep),

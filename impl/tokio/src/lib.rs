@@ -67,3 +67,12 @@ pub use session::{Session, SessionOptions};
 pub use status::{Status, blame_name};
 pub use suite::Suite;
 pub use worker::{Context, Received, Worker};
+
+// What nearly every program names of the core.
+pub use razor::channel::Trust;
+pub use razor::identity::Identifier;
+pub use razor::node::{
+    AccessControl, AllOf, AnyChannelPeer, AnyOf, ChannelPeers, DenyAll, Event, FromAddresses, LocalOnly, Relay,
+    ToAddresses,
+};
+pub use razor::routing::{Address, Route};

@@ -237,8 +237,8 @@ impl Node {
         Ok(Connection { shard: shard.clone(), id, address, alias, alive, reach })
     }
 
-    /// An address of one's own, to send from and to receive at. Nothing from outside reaches it, but for
-    /// answers; for more see [`open`](Self::open).
+    /// An address of one's own, to send from and to receive at. Nothing from outside reaches it, answers included;
+    /// for those see [`open`](Self::open).
     ///
     /// # Errors
     /// `NOD-13` when the address is taken.
