@@ -70,11 +70,12 @@ pub struct ListenerOptions {
 }
 
 impl Node {
-    /// Opens a secure channel with whoever listens at the end of `route`. Returns when it is open.
+    /// Opens a secure channel with whoever listens at the end of `route`. Returns when it is open. A few handshakes
+    /// with the same listener are under way at once, more of them wait for their turn.
     ///
     /// # Errors
     /// `CHN-10` when the peer is not trusted, `CHN-*` for everything else that is wrong with it, `CHN-45`
-    /// when it does not answer in time; the address is that of the channel.
+    /// when it does not answer in time; the address is that of the channel. When it is cancelled, there is no channel.
     pub async fn create_secure_channel(
         &self,
         identity: &Identity,
@@ -84,14 +85,28 @@ impl Node {
         let route = route.into();
         let config = options.config(self, identity)?;
         let shard = self.shard_of(&route).await?;
+        //= spec/src/channels.md#chn-63
+        //# An initiator SHOULD NOT have more than 32 handshakes with one listener under way.
+        let turns = {
+            let route = route.clone();
+            shard.call(move |shard| shard.turns.at(&route)).await?
+        };
+        let _turn = turns.acquire().await.map_err(|_| Error::Stopped)?;
         let create = options.suite.makers().create;
-        let channel = shard.call(move |shard| shard.open_channel(create, config, &route)).await??;
-        let (Addresses { encryptor, decryptor }, opened, alive) = channel;
+        let handle = shard.clone();
+        let channel = shard.call(move |shard| {
+            shard.open_channel(create, config, &route).map(|channel| {
+                let undo = handle.undo_workers(vec![channel.0.encryptor.clone()]);
+                (channel, undo)
+            })
+        });
+        let ((Addresses { encryptor, decryptor }, opened, alive), undo) = channel.await??;
         let opened = opened.await.map_err(|_| Error::Stopped)?.map_err(|error| Error::at(error, &encryptor))?;
         let producer = {
             let encryptor = encryptor.clone();
             shard.call(move |shard| shard.node.producer_at(&encryptor)).await?
         };
+        undo.keep();
         let reach = Reach::only(self.shards().len(), shard.index(), producer);
         Ok(SecureChannel { shard, encryptor, decryptor, peer: opened.peer, alive, reach })
     }
@@ -217,7 +232,7 @@ impl SecureChannelListener {
 pub(crate) async fn stop(shard: &Handle, address: Address) -> Result<()> {
     let stopped = {
         let address = address.clone();
-        shard.call(move |shard| shard.with(|node, env| node.stop_worker(env, &address))).await?
+        shard.call(move |shard| shard.stop_worker(&address)).await?
     };
     stopped.map_err(|error| Error::at(error, &address))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::{Error, Result};
 use crate::node::Node;
@@ -63,6 +63,11 @@ impl KeptConnection {
     /// Closes the connection that there is and dials anew: nothing comes through it any more.
     pub fn redial(&self) {
         self.redial.notify_one();
+    }
+
+    /// Closes the connection for good when what comes back is dropped.
+    pub(crate) fn stop_on_drop(&self) -> DropGuard {
+        self.stop.clone().drop_guard()
     }
 
     /// Closes the connection for good.

@@ -32,7 +32,7 @@
 //! | `shard` | the task that owns a core node: inputs in, outputs done |
 //! | `connection` | the task that moves bytes between a stream and its shard |
 //! | `worker` | [`Worker`] and [`Context`]: asynchronous code behind an address |
-//! | `channel`, `identity`, `keys`, `suite` | secure channels and what they need |
+//! | `channel`, `turns`, `identity`, `keys`, `suite` | secure channels and what they need |
 //! | `session`, `kept` | channels and connections that are made anew when they die |
 //! | `storage` | what outlives the node |
 //! | `status` | counters, as text for Prometheus too |
@@ -53,6 +53,7 @@ mod shard;
 mod status;
 pub mod storage;
 mod suite;
+mod turns;
 mod worker;
 
 pub use channel::{ChannelOptions, ListenerOptions, SecureChannel, SecureChannelListener};

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::network::{Accept, BoxStream, Network, Tcp};
 use crate::reach::Reach;
-use crate::shard::{self, Handle, Input, Shard};
+use crate::shard::{self, Handle, Input};
 use crate::status::Status;
 use crate::storage::Storage;
 use crate::worker::{self, Context, Worker};
@@ -224,15 +224,16 @@ impl Node {
     ) -> Result<Connection> {
         let how =
             Connected { alias: alias.clone(), accepted_by: accepted_by.and_then(|reach| reach.on(shard.index())) };
-        let node = self.clone();
+        let (node, handle) = (self.clone(), shard.clone());
         let attached = shard.call(move |shard| -> CoreResult<_> {
             // Drawn here, so that the numbers grow within the shard.
             let id = ConnectionId(node.inner.next_connection.fetch_add(1, Ordering::Relaxed));
             let (address, alive) = shard.attach(id, how, stream)?;
             let producer = shard.node.producer_at(&address);
-            Ok((id, address, alive, producer))
+            Ok((id, address, alive, producer, handle.undo(move |shard| shard.gone(id))))
         });
-        let (id, address, alive, producer) = attached.await??;
+        let (id, address, alive, producer, undo) = attached.await??;
+        undo.keep();
         let reach = Reach::only(self.inner.shards.len(), shard.index(), producer);
         Ok(Connection { shard: shard.clone(), id, address, alias, alive, reach })
     }
@@ -272,7 +273,7 @@ impl Node {
         let mut found = Err(Error::at(razor::Error::misuse("NOD-2", "no worker has this address"), &address));
         for shard in &self.inner.shards {
             let address = address.clone();
-            if shard.call(move |shard| shard.with(|node, env| node.stop_worker(env, &address))).await?.is_ok() {
+            if shard.call(move |shard| shard.stop_worker(&address)).await?.is_ok() {
                 found = Ok(());
             }
         }
@@ -305,6 +306,7 @@ impl Node {
         self.inner.serving.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.inner.serving.wait()).await;
         self.inner.stop.cancel();
+        self.inner.serving.wait().await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }
@@ -342,12 +344,9 @@ impl Node {
         &self.inner.shards[turn % self.inner.shards.len()]
     }
 
-    /// Has a shard do something when it comes to it, from where nothing can be waited for.
-    pub(crate) fn later(&self, shard: &Handle, call: impl FnOnce(&mut Shard) + Send + 'static) {
-        if let Err(input) = shard.try_send(Input::Call(Box::new(call))) {
-            let shard = shard.clone();
-            self.inner.tasks.spawn(async move { drop(shard.send(input).await) });
-        }
+    /// A worker has ended.
+    pub(crate) fn unlist(&self, address: &Address) {
+        self.workers().remove(address);
     }
 
     fn workers(&self) -> std::sync::MutexGuard<'_, BTreeMap<Address, CancellationToken>> {
@@ -493,9 +492,14 @@ impl Starting {
         let address = mailbox.address.clone();
         let flow = Reach::flow(&reach, shard.index());
         let room = node.inner.hand_over;
-        let opened = shard.call(move |shard| shard.open_inbox(mailbox, flow, room)).await?;
-        let messages = opened.map_err(|error| Error::at(error, &address))?;
-        Ok(Context::new(node, shard, address, messages))
+        let opened = {
+            let (shard, handle, address) = (&shard, shard.clone(), address.clone());
+            shard.call(move |shard| {
+                // Made here, so that the address is free again when nobody waits for it any more.
+                shard.open_inbox(mailbox, flow, room).map(|messages| Context::new(node, handle, address, messages))
+            })
+        };
+        opened.await?.map_err(|error| Error::at(error, &address))
     }
 
     /// Starts a worker at the address.
@@ -508,7 +512,10 @@ impl Starting {
         worker.initialize(&mut context).await?;
         let stop = CancellationToken::new();
         node.workers().insert(context.address().clone(), stop.clone());
-        node.inner.serving.spawn(worker::serve(worker, context, stop));
+        let (served, end) = (worker::serve(worker, context, stop), node.inner.stop.clone());
+        node.inner.serving.spawn(async move {
+            end.run_until_cancelled_owned(served).await;
+        });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use razor::routing::{Address, Route, TransportType};
 use razor::session::{self, Keeping, Kept};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::channel::{ChannelOptions, stop};
 use crate::error::{Error, Result};
@@ -49,6 +49,7 @@ impl Node {
             }
             _ => None,
         };
+        let dialled = connection.as_ref().map(KeptConnection::stop_on_drop);
         if let Some(connection) = &connection {
             // An attempt that begins before there is a connection would be lost, and only the next would succeed.
             let _ = tokio::time::timeout(times.attempt_timeout, connection.up()).await;
@@ -59,7 +60,16 @@ impl Node {
         };
         let keep = channel.suite.makers().keep;
         let keeping = Keeping { channel: config, route, echo, session: times };
-        let (kept, up) = shard.call(move |shard| shard.keep_session(keep, keeping)).await??;
+        let handle = shard.clone();
+        let kept = shard.call(move |shard| {
+            shard.keep_session(keep, keeping).map(|kept| {
+                let undo = handle.undo_workers(vec![kept.0.session.clone(), kept.0.way.clone()]);
+                (kept, undo)
+            })
+        });
+        let ((kept, up), undo) = kept.await??;
+        undo.keep();
+        dialled.map(DropGuard::disarm);
         let reach = Reach::only(self.shards().len(), shard.index(), Some(kept.reached_through));
         let ended = CancellationToken::new();
         if let Some(connection) = connection {

@@ -18,6 +18,7 @@ use razor::node::{
 };
 use razor::routing::{Address, Message, Route};
 use razor::session::{Keeping, Kept};
+use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,7 @@ use crate::connection::{self, Pipe};
 use crate::error::{Error, Result};
 use crate::keys::{Keys, Unwritten};
 use crate::network::BoxStream;
+use crate::turns::Turns;
 
 /// How many inputs wait for a shard before those who send them wait.
 const QUEUE: usize = 1024;
@@ -37,10 +39,13 @@ const BATCH: usize = 128;
 /// How many events are kept for who listens to them slowly.
 const EVENTS: usize = 1024;
 
+/// Something to be done with a shard.
+pub(crate) type Call = Box<dyn FnOnce(&mut Shard) + Send>;
+
 /// What a shard takes.
 pub(crate) enum Input {
     /// Something is to be done with the node.
-    Call(Box<dyn FnOnce(&mut Shard) + Send>),
+    Call(Call),
     /// Bytes came from a connection's peer. There is one of these at a time for each connection.
     Received { connection: ConnectionId, bytes: Vec<u8> },
     /// Bytes were written to a connection's peer.
@@ -57,36 +62,34 @@ pub(crate) enum Input {
 
 /// A message to be sent, and who waits for that.
 pub(crate) struct Outgoing {
-    /// The inbox that it is sent from; `None` for the node's owner.
-    pub(crate) from: Option<Address>,
+    /// The inbox that it is sent from.
+    pub(crate) from: Address,
     pub(crate) message: Message,
     pub(crate) provenance: Provenance,
     pub(crate) ticket: Ticket,
 }
 
-/// What happens when a message has entered the node.
-pub(crate) enum Ticket {
-    /// Somebody is told how it went.
-    Verdict(oneshot::Sender<CoreResult<()>>),
-    /// Somebody may send another one.
-    Permit(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit),
+/// Who waits for a message to enter the node.
+pub(crate) struct Ticket {
+    /// Dropped with the ticket: another message may be sent. So nobody has many waiting, not even those of them
+    /// that nobody waits for any more.
+    pub(crate) _permit: OwnedSemaphorePermit,
+    /// Told how it went, if somebody wants to know.
+    pub(crate) verdict: Option<oneshot::Sender<CoreResult<()>>>,
 }
 
 impl Ticket {
     fn used(self, result: CoreResult<()>) {
-        match self {
-            Self::Verdict(verdict) => drop(verdict.send(result)),
-            Self::Permit(_) => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "a message was not sent");
-                }
-            }
+        match (self.verdict, result) {
+            (Some(verdict), result) => drop(verdict.send(result)),
+            (None, Err(error)) => tracing::debug!(%error, "a message was not sent"),
+            (None, Ok(())) => {}
         }
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether somebody wanted to know how it went, and no longer does.
     fn is_abandoned(&self) -> bool {
-        matches!(self, Self::Verdict(verdict) if verdict.is_closed())
+        self.verdict.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 }
 
@@ -94,12 +97,6 @@ impl Ticket {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opened {
     pub(crate) peer: Identifier,
-}
-
-/// Who waits for a channel to open.
-struct Opening {
-    encryptor: Address,
-    opened: oneshot::Sender<CoreResult<Opened>>,
 }
 
 /// What is known of a channel while it is there.
@@ -123,15 +120,14 @@ pub(crate) struct Shard {
     unflushed: Vec<ConnectionId>,
     /// Connections whose last bytes the node did not take, and the bytes.
     parked: BTreeMap<ConnectionId, Vec<u8>>,
-    /// Messages that the node did not take, by the inbox that they are sent from.
-    unsent: BTreeMap<Option<Address>, VecDeque<Outgoing>>,
+    /// Messages that the node did not take, by the address that they go to: there they take turns.
+    unsent: BTreeMap<Address, VecDeque<Outgoing>>,
     inboxes: BTreeMap<Address, mpsc::Sender<Delivery>>,
     /// By encryptor.
     channels: BTreeMap<Address, Channel>,
     /// Who waits for a channel to open, by its decryptor.
-    opening: BTreeMap<Address, Opening>,
-    /// Channels that nobody wants any more.
-    unwanted: Vec<Address>,
+    opening: BTreeMap<Address, oneshot::Sender<CoreResult<Opened>>>,
+    pub(crate) turns: Turns,
     sessions: BTreeMap<Address, watch::Sender<bool>>,
     events: broadcast::Sender<Event>,
     tasks: TaskTracker,
@@ -144,6 +140,15 @@ pub(crate) struct Handle {
     inputs: mpsc::Sender<Input>,
     events: broadcast::Sender<Event>,
     index: usize,
+    tasks: TaskTracker,
+    runtime: runtime::Handle,
+}
+
+/// Undoes something on a shard when it is dropped, unless it is [kept](Self::keep): whoever called for what was made
+/// may be gone before he hears of it.
+pub(crate) struct Undo {
+    shard: Handle,
+    what: Option<Call>,
 }
 
 /// What a shard is made of.
@@ -161,7 +166,13 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
     let Parts { config, mut entropy, clock, keys, tasks, stop } = parts;
     let (inputs, queue) = mpsc::channel(QUEUE);
     let (events, _) = broadcast::channel(EVENTS);
-    let handle = Handle { inputs: inputs.clone(), events: events.clone(), index: usize::from(config.shard) };
+    let handle = Handle {
+        inputs: inputs.clone(),
+        events: events.clone(),
+        index: usize::from(config.shard),
+        tasks: tasks.clone(),
+        runtime: runtime::Handle::current(),
+    };
     let shard = Shard {
         chunk: config.tcp.chunk,
         node: node::Node::new(config, &mut entropy),
@@ -176,7 +187,7 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         inboxes: BTreeMap::new(),
         channels: BTreeMap::new(),
         opening: BTreeMap::new(),
-        unwanted: Vec::new(),
+        turns: Turns::default(),
         sessions: BTreeMap::new(),
         events,
         tasks: tasks.clone(),
@@ -208,16 +219,48 @@ impl Handle {
         self.inputs.send(input).await.map_err(|_| Error::Stopped)
     }
 
-    /// As [`send`](Self::send), without waiting: the input comes back when it cannot be taken now.
-    pub(crate) fn try_send(&self, input: Input) -> Result<(), Input> {
-        self.inputs.try_send(input).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(input) | mpsc::error::TrySendError::Closed(input) => input,
+    /// Has the shard do something when it comes to it, from where nothing can be waited for.
+    pub(crate) fn later(&self, call: impl FnOnce(&mut Shard) + Send + 'static) {
+        if let Err(mpsc::error::TrySendError::Full(input)) = self.inputs.try_send(Input::Call(Box::new(call))) {
+            let inputs = self.inputs.clone();
+            // Whoever drops something may be on no thread of the runtime.
+            self.tasks.spawn_on(async move { drop(inputs.send(input).await) }, &self.runtime);
+        }
+    }
+
+    /// Undoes something that was just made on this shard, unless it is kept.
+    pub(crate) fn undo(&self, what: impl FnOnce(&mut Shard) + Send + 'static) -> Undo {
+        Undo { shard: self.clone(), what: Some(Box::new(what)) }
+    }
+
+    /// Undoes what is behind these addresses, unless it is kept.
+    pub(crate) fn undo_workers(&self, addresses: Vec<Address>) -> Undo {
+        self.undo(move |shard| {
+            for address in addresses {
+                // Whoever is gone already needs no stopping.
+                let _ = shard.stop_worker(&address);
+            }
         })
     }
 
     /// What happens from now on.
     pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+}
+
+impl Undo {
+    /// It stays.
+    pub(crate) fn keep(mut self) {
+        self.what = None;
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if let Some(what) = self.what.take() {
+            self.shard.later(what);
+        }
     }
 }
 
@@ -274,24 +317,27 @@ impl Shard {
             Input::Received { connection, bytes } => self.receive(connection, bytes),
             Input::Sent { connection, bytes } => self.tell(node::Input::Sent { connection, bytes }),
             Input::Answer { id, answer } => self.tell(node::Input::Answer { id, answer }),
-            Input::Gone { connection } => {
-                self.forget(connection);
-                self.tell(node::Input::Disconnected { connection });
-            }
+            Input::Gone { connection } => self.gone(connection),
             Input::Taken { inbox, messages } => {
                 for _ in 0..messages {
                     self.tell(node::Input::Taken { inbox: inbox.clone() });
                 }
             }
-            Input::Send(outgoing) => match self.unsent.get_mut(&outgoing.from) {
-                // Whoever waits for an earlier one has its turn first.
-                Some(waiting) => waiting.push_back(outgoing),
-                None => {
-                    if let Err(refused) = self.dispatch(outgoing) {
-                        self.unsent.insert(refused.from.clone(), VecDeque::from([refused]));
-                    }
-                }
-            },
+            Input::Send(outgoing) if outgoing.ticket.is_abandoned() => {}
+            Input::Send(outgoing) => self.send(outgoing),
+        }
+    }
+
+    /// Sends a message, or keeps it until there is room for it.
+    fn send(&mut self, outgoing: Outgoing) {
+        let to = outgoing.message.onward().first().map(|to| to.to_owned());
+        // Whoever waits for the same receiver has his turn first.
+        if let Some(waiting) = to.as_ref().and_then(|to| self.unsent.get_mut(to)) {
+            waiting.push_back(outgoing);
+        } else if let Err(refused) = self.dispatch(outgoing)
+            && let Some(to) = to
+        {
+            self.unsent.insert(to, VecDeque::from([refused]));
         }
     }
 
@@ -379,18 +425,16 @@ impl Shard {
                 self.channels
                     .entry(encryptor.clone())
                     .or_insert_with(|| Channel { decryptor: decryptor.clone(), _alive: watch::channel(()).0 });
-                if let Some(opening) = self.opening.remove(decryptor)
-                    && opening.opened.send(Ok(Opened { peer: *peer })).is_err()
-                {
-                    // Whoever wanted it has gone.
-                    self.unwanted.push(encryptor.clone());
+                if let Some(opening) = self.opening.remove(decryptor) {
+                    // Who is gone has undone it.
+                    let _ = opening.send(Ok(Opened { peer: *peer }));
                 }
             }
             Event::ChannelFailed { encryptor, error } => {
                 tracing::info!(%encryptor, %error, "channel failed");
                 let channel = self.channels.remove(encryptor);
                 if let Some(opening) = channel.and_then(|channel| self.opening.remove(&channel.decryptor)) {
-                    let _ = opening.opened.send(Err(*error));
+                    let _ = opening.send(Err(*error));
                 }
             }
             Event::ChannelClosed { encryptor } => {
@@ -439,8 +483,8 @@ impl Shard {
         if error.blame() == Blame::Denied
             && let Some(opening) = to.and_then(|decryptor| self.opening.remove(decryptor))
         {
-            let _ = opening.opened.send(Err(error));
-            self.unwanted.push(opening.encryptor);
+            // He undoes it.
+            let _ = opening.send(Err(error));
         }
     }
 
@@ -483,11 +527,27 @@ impl Shard {
         Ok(messages)
     }
 
-    /// Closes an inbox; what is sent to its address from now on is dropped.
+    /// Closes an inbox whose messages nobody takes any more; what is sent to its address from now on is dropped,
+    /// and so is what waits to be sent from it.
     pub(crate) fn close_inbox(&mut self, address: &Address) {
+        // The node's owner may have stopped it, and opened another there.
+        if self.inboxes.get(address).is_none_or(|to| !to.is_closed()) {
+            return;
+        }
         self.inboxes.remove(address);
-        self.unsent.remove(&Some(address.clone()));
+        self.unsent.retain(|_, waiting| {
+            waiting.retain(|outgoing| outgoing.from != *address);
+            !waiting.is_empty()
+        });
         let _ = self.with(|node, env| node.stop_worker(env, address));
+    }
+
+    /// Stops what is behind an address.
+    pub(crate) fn stop_worker(&mut self, address: &Address) -> CoreResult<()> {
+        // Whoever receives at an inbox hears that nothing more will come.
+        self.inboxes.remove(address);
+        self.sessions.remove(address);
+        self.with(|node, env| node.stop_worker(env, address))
     }
 
     /// Begins to open a channel. What comes back says when it is open, or why not; and when it is gone.
@@ -502,8 +562,7 @@ impl Shard {
         let (alive, lives) = watch::channel(());
         if let Ok(Addresses { encryptor, decryptor }) = &addresses {
             // Known before what the node has to say about it is heard.
-            let opening = Opening { encryptor: encryptor.clone(), opened: says };
-            self.opening.insert(decryptor.clone(), opening);
+            self.opening.insert(decryptor.clone(), says);
             self.channels.insert(encryptor.clone(), Channel { decryptor: decryptor.clone(), _alive: alive });
         }
         self.drain();
@@ -541,8 +600,7 @@ impl Shard {
             Err(Refused::Full(node::Input::Received { bytes, .. })) => drop(self.parked.insert(connection, bytes)),
             Err(refused) => {
                 tracing::warn!(?refused, "the node refuses bytes");
-                self.forget(connection);
-                self.tell(node::Input::Disconnected { connection });
+                self.gone(connection);
             }
         }
     }
@@ -550,13 +608,10 @@ impl Shard {
     /// Sends a message; it comes back when there is no room for it.
     fn dispatch(&mut self, outgoing: Outgoing) -> Result<(), Outgoing> {
         let Outgoing { from, message, provenance, ticket } = outgoing;
-        let input = match from.clone() {
-            Some(inbox) => node::Input::SendFrom { inbox, message, provenance },
-            None => node::Input::Send(message),
-        };
+        let input = node::Input::SendFrom { inbox: from, message, provenance };
         match self.with(|node, env| node.handle(env, input)) {
             Ok(()) => ticket.used(Ok(())),
-            Err(Refused::Full(node::Input::SendFrom { message, .. } | node::Input::Send(message))) => {
+            Err(Refused::Full(node::Input::SendFrom { inbox: from, message, provenance })) => {
                 return Err(Outgoing { from, message, provenance, ticket });
             }
             Err(refused) => ticket.used(Err(refused.into_error("NOD-9"))),
@@ -566,31 +621,26 @@ impl Shard {
 
     /// Offers again what the node did not take before.
     fn resume(&mut self) {
-        for encryptor in std::mem::take(&mut self.unwanted) {
-            let _ = self.with(|node, env| node.stop_worker(env, &encryptor));
-        }
         let ready: Vec<ConnectionId> = self.parked.keys().copied().filter(|id| self.node.reads(*id)).collect();
         for connection in ready {
             if let Some(bytes) = self.parked.remove(&connection) {
                 self.receive(connection, bytes);
             }
         }
-        let mut senders: Vec<Option<Address>> = self.unsent.keys().cloned().collect();
-        for sender in senders.drain(..) {
-            let Some(mut waiting) = self.unsent.remove(&sender) else { continue };
+        let mut unsent = std::mem::take(&mut self.unsent);
+        unsent.retain(|_, waiting| {
             while let Some(outgoing) = waiting.pop_front() {
                 if outgoing.ticket.is_abandoned() {
                     continue;
                 }
                 if let Err(refused) = self.dispatch(outgoing) {
                     waiting.push_front(refused);
-                    break;
+                    return true;
                 }
             }
-            if !waiting.is_empty() {
-                self.unsent.insert(sender, waiting);
-            }
-        }
+            false
+        });
+        self.unsent = unsent;
     }
 
     /// Gives the writers what has come together for them.
@@ -600,6 +650,12 @@ impl Shard {
                 pipe.flush();
             }
         }
+    }
+
+    /// A connection has ended, or is to.
+    pub(crate) fn gone(&mut self, connection: ConnectionId) {
+        self.forget(connection);
+        self.tell(node::Input::Disconnected { connection });
     }
 
     fn forget(&mut self, connection: ConnectionId) {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use razor::error::Result as CoreResult;
 use razor::identity::Identifier;
 use razor::node::{Delivery, Provenance};
 use razor::routing::{Address, Message, Route, RouteRef};
@@ -18,6 +19,9 @@ use crate::shard::{Handle, Input, Outgoing, Ticket};
 
 /// How many messages one context may have on their way into the node.
 const WINDOW: usize = 64;
+
+/// Tells who sends a message how it went.
+type Verdict = oneshot::Sender<CoreResult<()>>;
 
 /// A worker: something behind an address that takes one message after the other.
 ///
@@ -114,7 +118,8 @@ impl Context {
     }
 
     /// Sends `payload` along `route`, with this address as the return route. Returns when the message has
-    /// entered the node; while the first receiver on its way is full, it waits.
+    /// entered the node; while the first receiver on its way is full, it waits. When it is cancelled, the message
+    /// may be on its way or not; it does not wait any longer.
     ///
     /// # Errors
     /// `NOD-2` when nobody has the first address, `NOD-4` and `NOD-5` when it may not go there.
@@ -130,8 +135,7 @@ impl Context {
     /// Only when the node has been shut down.
     pub async fn feed(&mut self, route: impl Borrow<Route>, payload: &[u8]) -> Result<()> {
         let message = self.message(route.borrow(), payload);
-        let permit = self.window.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
-        self.outgoing(message, Provenance::LOCAL, Ticket::Permit(permit)).await
+        self.outgoing(message, Provenance::LOCAL, None).await
     }
 
     /// Answers a message along its return route.
@@ -193,21 +197,24 @@ impl Context {
     async fn dispatch(&mut self, message: Message, provenance: Provenance) -> Result<()> {
         let to = message.onward().first().map(|address| address.to_owned());
         let (verdict, outcome) = oneshot::channel();
-        self.outgoing(message, provenance, Ticket::Verdict(verdict)).await?;
+        self.outgoing(message, provenance, Some(verdict)).await?;
         let outcome = outcome.await.map_err(|_| Error::Stopped)?;
         outcome.map_err(|error| Error::Protocol { error, address: to })
     }
 
-    async fn outgoing(&mut self, message: Message, provenance: Provenance, ticket: Ticket) -> Result<()> {
-        let from = Some(self.address.clone());
+    async fn outgoing(&mut self, message: Message, provenance: Provenance, verdict: Option<Verdict>) -> Result<()> {
+        let from = self.address.clone();
+        let permit = self.window.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
+        let ticket = Ticket { _permit: permit, verdict };
         self.shard.send(Input::Send(Outgoing { from, message, provenance, ticket })).await
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
+        self.messages.close();
         let address = self.address.clone();
-        self.node.later(&self.shard, move |shard| shard.close_inbox(&address));
+        self.shard.later(move |shard| shard.close_inbox(&address));
     }
 }
 
@@ -219,6 +226,7 @@ impl fmt::Debug for Context {
 
 /// Serves a worker until it is stopped.
 pub(crate) async fn serve(mut worker: impl Worker, mut context: Context, stop: CancellationToken) {
+    let _listed = Listed { node: context.node.clone(), address: context.address.clone() };
     loop {
         let message = tokio::select! {
             biased;
@@ -231,4 +239,16 @@ pub(crate) async fn serve(mut worker: impl Worker, mut context: Context, stop: C
         }
     }
     worker.shutdown(&mut context).await;
+}
+
+/// Takes a worker off the node's list when it ends, before its address is free for another; even if it panics.
+struct Listed {
+    node: Node,
+    address: Address,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.node.unlist(&self.address);
+    }
 }

@@ -1,36 +1,13 @@
 //! Nodes over real sockets on the loopback interface.
 
+mod common;
+
 use std::time::Duration;
 
+use common::{SOON, Server};
 use razor::channel::Trust;
 use razor::error::Blame;
-use razor_tokio::{
-    ChannelOptions, Context, Error, Identity, ListenerOptions, Node, Received, Result, SecureChannelListener, Worker,
-};
-
-const SOON: Duration = Duration::from_secs(10);
-
-/// A node that listens on a free port, echoes, hops and takes channels.
-struct Server {
-    node: Node,
-    identity: Identity,
-    channels: SecureChannelListener,
-    at: String,
-}
-
-impl Server {
-    async fn start(options: ChannelOptions) -> Self {
-        let node = Node::start().unwrap();
-        let identity = node.create_identity().await.unwrap();
-        let listener = node.listen("127.0.0.1:0").await.unwrap();
-        let listening =
-            ListenerOptions { channel: options, reached_through: vec![listener.reach().clone()], ..Default::default() };
-        let channels = node.create_secure_channel_listener(&identity, "api", listening).await.unwrap();
-        node.open("echo").reached_through(listener.reach()).reached_through(channels.reach()).echoer().await.unwrap();
-        node.open("hop").reached_through(listener.reach()).hop().await.unwrap();
-        Self { node, identity, channels, at: listener.local_addr().to_string() }
-    }
-}
+use razor_tokio::{ChannelOptions, Context, Error, Node, Received, Result, Worker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_goes_to_another_node_and_back() {

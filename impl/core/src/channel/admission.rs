@@ -27,7 +27,7 @@ impl Places {
     /// The most that anyone may configure.
     pub const CEILING: Self = Self { total: 65_536, per_source: 65_536 };
     /// What a listener is configured with unless told otherwise.
-    pub const DEFAULT: Self = Self { total: 1024, per_source: 64 };
+    pub const DEFAULT: Self = Self { total: 4096, per_source: 64 };
 
     /// The nearest values between floor and ceiling.
     fn clamped(self) -> Self {
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(within(0, 0), Places::FLOOR);
         assert_eq!(within(usize::MAX, usize::MAX), Places::CEILING);
         assert_eq!(within(8, 100), Places { total: 8, per_source: 8 });
-        assert_eq!(within(1024, 64), Places::DEFAULT);
+        assert_eq!(within(4096, 64), Places::DEFAULT);
     }
 
     //= spec/src/channels.md#chn-53
