@@ -197,6 +197,8 @@ fn connections() -> Vec<Meant<Received>> {
         good("as many hops as the default limit, then another frame", of(&[framed(&body(most, 3)), plain()])),
         good("one hop more is dropped, then another frame", of(&[framed(&body(most + 1, 3)), plain()])),
         good("four unknown items", of(&[framed(&body(1, 8))])),
+        good("null in place of the tracing text", of(&[raw("848182004161804178f6"), plain()])),
+        good("null in place of the tracing text, and an unknown item", of(&[raw("858182004161804178f607"), plain()])),
         bad("five unknown items", "EXT-1", of(&[framed(&body(1, 9)), plain()])),
         good("an unknown item, nested as deep as may be", of(&[framed(&nested(SKIP_DEPTH)), plain()])),
         bad("an unknown item, nested one deeper", "COD-8", of(&[framed(&nested(SKIP_DEPTH + 1)), plain()])),

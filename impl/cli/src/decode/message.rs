@@ -78,7 +78,12 @@ pub(crate) fn transport(bytes: &[u8], base: usize, keys: &Keys) -> Item {
                 s.add(item);
             }
             if count > 3 {
-                s.field("tracing text", |r| r.text(usize::MAX), |text| item::text(text))?;
+                // `null` when a later version has left it out.
+                s.field(
+                    "tracing text",
+                    |r| if r.null()? { Ok(None) } else { r.text(usize::MAX).map(Some) },
+                    |text| text.map_or("none".into(), item::text),
+                )?;
             }
             (4..count).try_for_each(|_| s.field("unknown item", Reader::skip, |()| "skipped (EXT-1)".into()))
         })

@@ -320,19 +320,21 @@ impl Tcp {
         let mut message = Message::raw(frame, HEADROOM);
         let mut head = Reader::new(message.payload());
         // Three items, or four with the tracing text; a later version may add more.
-        let traced = head.clone().array()? > 3;
-        let unknown = head.open_array_of(if traced { 4 } else { 3 })?;
+        let has_fourth = head.clone().array()? > 3;
+        let unknown = head.open_array_of(if has_fourth { 4 } else { 3 })?;
         let skip = head.position();
-        let decoded = match traced {
-            false => message.unfold(skip, &self.config.limits, |reader| end(reader).map(|()| false)),
-            true => message.unfold(skip, &self.config.limits, |reader| {
+        let decoded = message.unfold(skip, &self.config.limits, |reader| {
+            //= spec/src/tcp.md#tcp-15
+            //# A receiver MUST take a fourth item that is `null` for the absence of a tracing text.
+            let traced = has_fourth && !reader.null()?;
+            if traced {
                 reader.text(usize::MAX)?;
-                //= spec/src/extensions.md#ext-1
-                //# A receiver MUST skip up to 4 well-formed unknown items at the end of a transport message or a handshake payload, and refuse more.
-                reader.skip_unknown(unknown)?;
-                end(reader).map(|()| true)
-            }),
-        };
+            }
+            //= spec/src/extensions.md#ext-1
+            //# A receiver MUST skip up to 4 well-formed unknown items at the end of a transport message or a handshake payload, and refuse more.
+            reader.skip_unknown(unknown)?;
+            end(reader).map(|()| traced)
+        });
         match decoded {
             //= spec/src/tcp.md#tcp-6
             //# A node MUST ignore a transport message with an empty onward route.

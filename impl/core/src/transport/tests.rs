@@ -217,6 +217,21 @@ fn up_to_four_unknown_items_are_skipped_and_a_fifth_is_not() {
     }
 }
 
+#[test]
+fn a_later_version_may_leave_the_tracing_text_out() {
+    //= spec/src/tcp.md#tcp-15
+    //= type=test
+    //# A receiver MUST take a fourth item that is `null` for the absence of a tracing text.
+    for (items, rest) in [(0x84, "f6"), (0x85, "f607")] {
+        let mut message = vec![items];
+        message.extend(hex("818200446563686f81820043617070420102"));
+        message.extend(hex(rest));
+        let mut bytes = (message.len() as u32).to_be_bytes().to_vec();
+        bytes.extend(message);
+        assert_eq!(give(&mut open(), &bytes), [Output::Deliver(echo())]);
+    }
+}
+
 //= spec/src/tcp.md#tcp-7
 //= type=test
 //# A node MUST close a connection on which a frame cannot be decoded.
