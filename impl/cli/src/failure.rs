@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use razor_tokio::Error;
+
 /// Why the command ends early.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -28,19 +30,43 @@ impl Failure {
 
     /// The file could not be used.
     pub(crate) fn file(verb: &str, path: &Path, error: &io::Error) -> Self {
+        Self::io(&format!("{verb} {}", path.display()), error)
+    }
+
+    /// The operating system refused something that is to be done with a file.
+    fn io(what: &str, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "check the path",
             io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
             io::ErrorKind::AlreadyExists => "choose another name",
             _ => "try again when this is solved",
         };
-        Self::failed(format!("could not {verb} {}: {error}; {advice}", path.display()))
+        Self::failed(format!("could not {what}: {error}; {advice}"))
     }
 
     /// Prints the sentence; gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         eprintln!("razor: {self}");
         ExitCode::from(self.code)
+    }
+}
+
+impl From<Error> for Failure {
+    /// What a node, or what it keeps on disk, says is wrong; and what to do about it, where that does not depend on
+    /// what the command was about to do.
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Name(_) => Self::usage(error.to_string()),
+            Error::NoIdentity { name, .. } => Self::failed(format!(
+                "{error}; make one with `razor identity create {name}`, or choose another folder with --dir"
+            )),
+            Error::IdentityExists { name } => Self::failed(format!(
+                "{error}; choose another name, or change its key with `razor identity rotate {name}`"
+            )),
+            Error::Damaged { .. } => Self::failed(format!("{error}; restore it from a copy")),
+            Error::Io { what, error } => Self::io(what, error),
+            _ => Self::failed(error.to_string()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use razor::env::{Entropy, Purpose, Timestamp};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::{Failure, Result};
 
@@ -25,6 +26,12 @@ impl Entropy for OsEntropy {
 /// The time by the system's clock.
 pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// A runtime with so many threads for tasks.
+pub(crate) fn runtime(threads: usize) -> Result<Runtime> {
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    runtime.map_err(|e| Failure::failed(format!("the threads cannot be started: {e}; is the system out of resources?")))
 }
 
 /// Prints to standard output. When whoever reads it has left, the rest is not printed; the exit code stays what it is.

@@ -419,6 +419,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Its number, which no other connection of the node ever has: the provenance of what comes on it.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
     /// The address to send to: what is sent on from there goes to the other node.
     pub fn address(&self) -> &Address {
         &self.address

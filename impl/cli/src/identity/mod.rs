@@ -1,22 +1,23 @@
 //! `razor identity`: creates, rotates, shows and verifies identities.
 
+mod kept;
 mod show;
-mod store;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use razor::env::{Entropy, Purpose};
 use razor::identity::{Identity, IdentityDraft, NewKey};
 use razor::vault::{SigningKind, SoftwareVault, VerifyingKey};
+use razor_tokio::storage::{Kept, kind_name};
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
 use crate::os::{self, OsEntropy};
 
-use store::{Kept, Store, kind_name};
+pub(crate) use kept::{load, storage};
 
 /// Create, rotate, show and verify identities
 ///
@@ -71,17 +72,18 @@ impl IdentityCommand {
 
 impl Create {
     fn create(self) -> Result {
-        let store = store(self.dir.as_deref())?;
         let mut vault = SoftwareVault::new();
         let (kind, secret, key) = self.key(&mut vault)?;
         let identity = IdentityDraft::create(&NewKey::starting(key, os::now())).sign_with(&vault).map_err(internal)?;
-        self.keep(&store, Kept { identity, kind, secret }, false)
+        let kept = Kept { identity, kind, secret };
+        let path = storage(self.dir.as_deref())?.add_identity(&self.name, &kept)?;
+        self.print(&kept, &path)
     }
 
     fn rotate(self) -> Result {
-        let store = store(self.dir.as_deref())?;
-        let _alone = store.lock()?;
-        let old = store.load(&self.name)?;
+        let storage = storage(self.dir.as_deref())?;
+        let _alone = storage.lock()?;
+        let old = load(&storage, &self.name)?;
         let mut vault = SoftwareVault::new();
         vault.import_signing_key(old.kind, &old.secret).map_err(internal)?;
         let (kind, secret, key) = self.key(&mut vault)?;
@@ -92,7 +94,9 @@ impl Create {
                     "the key could not be changed: {e}; is the clock right, and is the file a whole copy?"
                 ))
             })?;
-        self.keep(&store, Kept { identity, kind, secret }, true)
+        let kept = Kept { identity, kind, secret };
+        let path = storage.replace_identity(&self.name, &kept)?;
+        self.print(&kept, &path)
     }
 
     /// Makes a key. The secret is drawn here and not by the vault, which never gives one out.
@@ -109,21 +113,13 @@ impl Create {
         Err(Failure::failed("the operating system's randomness gives no usable key; do not use this machine for keys"))
     }
 
-    fn keep(&self, store: &Store, kept: Kept, replace: bool) -> Result {
-        let path = store.save(&self.name, &kept, replace)?;
+    fn print(&self, kept: &Kept, path: &Path) -> Result {
         show::print(&kept.identity, self.json)?;
         if !self.json {
             crate::outln!("kept in {}", path.display());
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn store(dir: Option<&std::path::Path>) -> Result<Store> {
-    Ok(match dir {
-        Some(dir) => Store::at(dir),
-        None => Store::at(&os::data_dir()?),
-    })
 }
 
 fn internal(error: razor::Error) -> Failure {

@@ -34,7 +34,7 @@ enum Export {
 
 impl Show {
     pub(super) fn run(self) -> Result {
-        let kept = super::store(self.dir.as_deref())?.load(&self.name)?;
+        let kept = super::load(&super::storage(self.dir.as_deref())?, &self.name)?;
         match self.export {
             Some(Export::Hex) => crate::outln!("{}", hex::encode(kept.identity.export())),
             None => print(&kept.identity, self.json)?,

@@ -1,0 +1,472 @@
+//! Nodes as their users run them: real processes, real sockets, real signals.
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn razor(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_razor")).args(arguments).stdin(Stdio::null()).output().expect("it runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", stdout(output), stderr(output)))
+}
+
+/// Until something is so.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < SOON, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// An empty folder that is this test's alone. Its name is short, as it holds a socket.
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("razor-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a folder");
+    path
+}
+
+/// A node that runs; it is killed when the test is over.
+struct Running {
+    child: Child,
+    dir: PathBuf,
+    /// What it said when it started.
+    greeting: String,
+    stderr: Option<ChildStderr>,
+}
+
+impl Running {
+    /// Starts a node that listens on a free port, in a folder of its own.
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_in(&folder(name), &[&["--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    fn start_in(dir: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
+            .args(["node", "start", "--dir", dir.to_str().expect("text")])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut greeting = String::new();
+        // The last line says what to type next.
+        while let Some(Ok(line)) = lines.next() {
+            greeting += &line;
+            greeting.push('\n');
+            if line.contains("razor message send") || line.contains("nobody reaches anything") {
+                break;
+            }
+        }
+        let stderr = child.stderr.take();
+        Self { child, dir: dir.into(), greeting, stderr }
+    }
+
+    /// What follows a word at the beginning of a line of its greeting.
+    fn said(&self, word: &str) -> &str {
+        let mut lines = self.greeting.lines();
+        let found = lines.find_map(|line| line.strip_prefix(word)?.split_whitespace().next());
+        found.unwrap_or_else(|| panic!("no {word} in {}", self.greeting))
+    }
+
+    fn address(&self) -> &str {
+        self.said("listens")
+    }
+
+    fn identifier(&self) -> &str {
+        self.said("identity")
+    }
+
+    fn show(&self, arguments: &[&str]) -> Output {
+        razor(&[&["node", "show", "--dir", self.dir.to_str().expect("text")], arguments].concat())
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end; gives what it logged.
+    fn end(mut self) -> (ExitStatus, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                break status;
+            }
+            assert!(start.elapsed() < SOON, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let mut log = String::new();
+        self.stderr.take().expect("not taken yet").read_to_string(&mut log).expect("text");
+        (status, log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn send(arguments: &[&str]) -> Output {
+    razor(&[&["message", "send"], arguments].concat())
+}
+
+#[test]
+fn a_message_goes_to_a_node_and_back() {
+    let node = Running::start("plain", &["--echo"]);
+    let to = format!("1#{} => echo", node.address());
+    assert!(node.greeting.contains(&format!("razor message send hello --to '{to}'")), "{}", node.greeting);
+    let output = send(&["good morning", "--to", &to]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "good morning\n"), "{}", stderr(&output));
+    let sized = json(&send(&["--size", "60000", "--json", "--to", &to]));
+    assert_eq!(sized["answer"]["hex"].as_str().map(str::len), Some(120_000));
+    assert!(sized["milliseconds"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn what_the_greeting_says_to_type_works() {
+    let node = Running::start("typed", &["--channels", "--echo"]);
+    let typed = node.greeting.lines().last().expect("a line").trim().strip_prefix("razor ").expect("a command");
+    let command = format!("{} {typed}", env!("CARGO_BIN_EXE_razor"));
+    let output = Command::new("sh").args(["-c", &command]).output().expect("a shell");
+    assert_eq!(stdout(&output), "hello\n", "{command}: {}", stderr(&output));
+    assert!(stderr(&output).contains(node.identifier()), "{}", stderr(&output));
+}
+
+#[test]
+fn a_channel_is_opened_with_whom_is_trusted_and_with_nobody_else() {
+    let node = Running::start("channel", &["--channels", "--echo"]);
+    let listener = format!("1#{} => api", node.address());
+    let good = send(&["--through", &listener, "--trust", node.identifier(), "--to", "echo", "--json"]);
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert_eq!(json(&good)["channels"][0]["peer"], node.identifier());
+    let other = format!("I{}", "00".repeat(32));
+    let wrong = send(&["--through", &listener, "--trust", &other, "--to", "echo"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("who answered is not trusted"), "{}", stderr(&wrong));
+    // By default, echo is there for channels alone.
+    let plain = send(&["--to", &format!("1#{} => echo", node.address()), "--timeout", "0.5"]);
+    assert_eq!(plain.status.code(), Some(1));
+    assert!(stderr(&plain).contains("no answer from"), "{}", stderr(&plain));
+}
+
+#[test]
+fn a_node_opens_channels_with_those_it_trusts_alone() {
+    let mine = folder("mine");
+    let mine = mine.to_str().expect("text");
+    let made = razor(&["identity", "create", "me", "--dir", mine, "--json"]);
+    let me = json(&made)["identifier"].as_str().expect("an identifier").to_owned();
+    let node = Running::start("trusting", &["--channels", "--trust", &me, "--echo"]);
+    let through = format!("1#{} => api", node.address());
+    let known = send(&["--through", &through, "--to", "echo", "--identity", "me", "--dir", mine]);
+    assert_eq!((known.status.code(), stdout(&known).as_str()), (Some(0), "hello\n"), "{}", stderr(&known));
+    let stranger = send(&["--through", &through, "--to", "echo", "--timeout", "1"]);
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(stderr(&stranger).contains("does its node trust your identity"), "{}", stderr(&stranger));
+    let absent = send(&["--through", &through, "--to", "echo", "--identity", "nobody", "--dir", mine]);
+    assert!(stderr(&absent).contains("make one with `razor identity create nobody`"), "{}", stderr(&absent));
+    let _ = std::fs::remove_dir_all(mine);
+}
+
+/// An end that echoes in channels, and a middle that leads to it.
+fn two_nodes(name: &str, middle: &[&str]) -> (Running, Running) {
+    let end = Running::start(&format!("{name}-end"), &["--channels", "--echo"]);
+    let connect = format!("end={}", end.address());
+    let middle = Running::start(&format!("{name}-mid"), &[&["--connect", &connect], middle].concat());
+    eventually("the middle is connected", || json(&middle.show(&["--json"]))["onward"][0]["up"] == true);
+    (middle, end)
+}
+
+#[test]
+fn a_channel_goes_through_a_node_in_the_middle() {
+    let (middle, end) = two_nodes("through", &[]);
+    let through = format!("1#{} => end => api", middle.address());
+    let output = send(&["--through", &through, "--trust", end.identifier(), "--to", "echo"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "hello\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_channel_in_a_channel_ends_at_two_nodes() {
+    let (middle, end) = two_nodes("nested", &["--channels", "--hop"]);
+    let outer = format!("1#{} => api", middle.address());
+    let whole = |inner: &str| {
+        let arguments = ["--through", &outer, "--trust", middle.identifier()];
+        send(&[&arguments[..], &["--through", inner, "--trust", end.identifier(), "--to", "echo", "--json"]].concat())
+    };
+    for inner in ["end => api", "hop => end => api"] {
+        let output = whole(inner);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let answer = json(&output);
+        assert_eq!(answer["answer"]["text"], "hello");
+        assert_eq!(answer["channels"][0]["peer"], middle.identifier());
+        assert_eq!(answer["channels"][1]["peer"], end.identifier());
+    }
+    // Without the outer channel the middle lets nobody go on.
+    let stranger = format!("1#{} => end => api", middle.address());
+    let refused = send(&["--through", &stranger, "--to", "echo", "--timeout", "0.5"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("nobody answered in time"), "{}", stderr(&refused));
+}
+
+#[test]
+fn an_echo_worker_does_not_lead_strangers_past_the_door_of_another() {
+    // Whoever sends to echo chooses the way of the answer; here it would be the hop, which is for channels alone.
+    let node = Running::start("reflect", &["--channels", "--echo", "--echo-through", "both", "--hop"]);
+    let open = send(&["--to", &format!("1#{} => echo", node.address())]);
+    assert_eq!(open.status.code(), Some(0), "{}", stderr(&open));
+    let shut = send(&["--to", &format!("1#{} => hop => echo", node.address()), "--timeout", "0.5"]);
+    assert_eq!(shut.status.code(), Some(1));
+    let inside = send(&["--through", &format!("1#{} => api", node.address()), "--to", "hop => echo"]);
+    assert_eq!(stdout(&inside), "hello\n", "{}", stderr(&inside));
+}
+
+#[test]
+fn a_connection_that_is_lost_is_made_again() {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let at = format!("127.0.0.1:{port}");
+    let dir = folder("again-end");
+    let middle = Running::start("again-mid", &["--connect", &format!("end={at}")]);
+    let up = || json(&middle.show(&["--json"]))["onward"][0]["up"] == true;
+    for _ in 0..2 {
+        let end = Running::start_in(&dir, &["--listen", &at, "--echo"]);
+        eventually("the middle is connected", up);
+        let output = send(&["--to", &format!("1#{} => end => echo", middle.address())]);
+        assert_eq!(stdout(&output), "hello\n", "{}", stderr(&output));
+        end.signal("KILL");
+        eventually("the middle notices", || !up());
+    }
+}
+
+#[test]
+fn many_messages_are_counted_and_their_latencies_too() {
+    let node = Running::start("many", &["--channels", "--echo"]);
+    let through = format!("1#{} => api", node.address());
+    let arguments = ["--through", &through, "--to", "echo", "--count", "500", "--size", "64", "--window", "8"];
+    let many = json(&send(&[&arguments[..], &["--json"]].concat()));
+    assert_eq!((&many["answered"], &many["lost"], &many["size"]), (&500.into(), &0.into(), &64.into()));
+    let latency = &many["latency_milliseconds"];
+    assert!(latency["p50"].as_f64() > Some(0.0) && latency["p50"].as_f64() <= latency["max"].as_f64());
+    let text = stdout(&send(&arguments));
+    assert!(text.contains("answered  500 of 500, 0 lost") && text.contains("99 %"), "{text}");
+    assert!(json(&node.show(&["--json"]))["delivered"].as_u64() >= Some(1000));
+}
+
+#[test]
+fn lost_messages_are_counted() {
+    let node = Running::start("lost", &["--echo"]);
+    let to = format!("1#{} => nobody", node.address());
+    let output = send(&["--to", &to, "--count", "3", "--window", "3", "--timeout", "0.3", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((&json(&output)["lost"], &json(&output)["answered"]), (&3.into(), &0.into()));
+}
+
+#[test]
+fn a_node_shows_what_it_does() {
+    let node = Running::start("show", &["--echo"]);
+    assert_eq!(send(&["--to", &format!("1#{} => echo", node.address())]).status.code(), Some(0));
+    let _ = send(&["--to", &format!("1#{} => nobody", node.address()), "--timeout", "0.3"]);
+    let shown = stdout(&node.show(&[]));
+    for words in [node.address(), "echo: sends back; for whoever connects by TCP", "NOD-2"] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    let report = json(&node.show(&["--json"]));
+    assert_eq!((&report["version"], &report["process"]), (&1.into(), &node.child.id().into()));
+    assert_eq!((&report["workers"][0]["role"], &report["workers"][0]["through"]), (&"echo".into(), &"tcp".into()));
+    assert_eq!(report["failures"][0]["requirement"], "NOD-2");
+}
+
+#[test]
+fn the_endpoint_for_status_speaks_http() {
+    let node = Running::start("http", &["--echo", "--status", "127.0.0.1:0"]);
+    let at = node.said("status");
+    let ask = |question: &str| {
+        let mut stream = TcpStream::connect(at).expect("it listens");
+        write!(stream, "{question} HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer
+    };
+    let metrics = ask("GET /metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    assert!(metrics.contains("\nrazor_connections 0\n") && metrics.contains("\nrazor_uptime_seconds "), "{metrics}");
+    assert!(ask("GET /status").contains("\"version\":1"));
+    assert!(ask("GET /other").starts_with("HTTP/1.1 404"));
+    assert!(ask("POST /status").starts_with("HTTP/1.1 405"));
+    assert!(ask("nonsense with spaces").starts_with("HTTP/1.1 400"));
+    let shown = razor(&["node", "show", "--status", at]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_says_so_to_its_peers_and_ends_well() {
+    for signal in ["TERM", "INT"] {
+        let node = Running::start(&format!("stop-{signal}"), &["--channels", "--echo"]);
+        let socket = node.dir.join("node.sock");
+        assert!(socket.exists());
+        let through = format!("1#{} => api", node.address());
+        // Somebody is in the middle of something.
+        let sender = Command::new(env!("CARGO_BIN_EXE_razor"))
+            .args(["message", "send", "--through", &through, "--to", "echo", "--count", "100000000"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        eventually("messages flow", || json(&node.show(&["--json"]))["delivered"].as_u64() > Some(10));
+        node.signal(signal);
+        let (status, log) = node.end();
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("the node shuts down"), "{log}");
+        assert!(!socket.exists());
+        let sender = sender.wait_with_output().expect("it ends");
+        assert_eq!(sender.status.code(), Some(1));
+        assert!(
+            stderr(&sender).contains("was closed") && stderr(&sender).contains("it ended after"),
+            "{}",
+            stderr(&sender)
+        );
+    }
+}
+
+#[test]
+fn a_second_node_in_the_same_folder_is_refused_and_a_dead_one_makes_way() {
+    let dir = folder("twice");
+    let at = dir.to_str().expect("text");
+    let first = Running::start_in(&dir, &["--listen", "127.0.0.1:0", "--echo"]);
+    let second = razor(&["node", "start", "--dir", at, "--listen", "127.0.0.1:0", "--echo"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains("a node is running at"), "{}", stderr(&second));
+    first.signal("KILL");
+    eventually("it is dead", || razor(&["node", "show", "--dir", at]).status.code() == Some(1));
+    assert!(dir.join("node.sock").exists());
+    let third = Running::start_in(&dir, &["--listen", "127.0.0.1:0", "--echo"]);
+    assert_eq!(third.show(&[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_busy_port_is_a_sentence() {
+    let busy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = busy.local_addr().expect("an address").to_string();
+    let dir = folder("busy");
+    let output = razor(&["node", "start", "--dir", dir.to_str().expect("text"), "--listen", &at]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains(&format!("could not listen at {at}")) && said.contains("choose another"), "{said}");
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[test]
+fn a_dead_peer_is_a_sentence() {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let output = send(&["--to", &format!("1#{port} => echo")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&format!("could not connect to {port}")), "{}", stderr(&output));
+    let nowhere = razor(&["node", "show", "--dir", "no/such/folder"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(stderr(&nowhere).contains("no node answers at unix:no/such/folder/node.sock"), "{}", stderr(&nowhere));
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_not_waited_for_for_ever() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = silent.local_addr().expect("an address");
+    for arguments in [&["--to", "echo", "--through"][..], &["--to"]] {
+        let output = send(&[arguments, &[&format!("1#{at} => api"), "--timeout", "0.5"]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("answer"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_file_says_what_flags_do_not() {
+    let dir = folder("file");
+    let config = dir.join("node.toml");
+    let text = format!("listen = [\"127.0.0.1:0\"]\necho = \"e\"\nhop = \"h\"\nlog-format = \"json\"\ndir = {dir:?}\n");
+    std::fs::write(&config, &text).expect("written");
+    let config = config.to_str().expect("text");
+    let node = Running::start_in(&dir, &["--config", config, "--echo", "f"]);
+    assert!(node.greeting.contains("f: sends back") && node.greeting.contains("h: sends on"), "{}", node.greeting);
+    node.signal("TERM");
+    let (status, log) = node.end();
+    assert_eq!(status.code(), Some(0));
+    for line in log.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|it| it["level"].is_string()), "{line}");
+    }
+    let dir = folder("file-bad");
+    let config = dir.join("node.toml");
+    std::fs::write(&config, "ecko = \"e\"").expect("written");
+    let output = razor(&["node", "start", "--config", config.to_str().expect("text")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("unknown field `ecko`"), "{}", stderr(&output));
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[test]
+fn a_signal_in_the_shutdown_ends_the_node_at_once() {
+    let node = Running::start("impatient", &["--echo"]);
+    // A peer that takes nothing: the node waits a while for it.
+    let _mute = TcpStream::connect(node.address()).expect("it listens");
+    node.signal("TERM");
+    node.signal("INT");
+    let start = Instant::now();
+    let (status, _) = node.end();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(matches!(status.code(), Some(0 | 130 | 143)) && status.signal().is_none());
+}
+
+#[test]
+fn wrong_use_is_a_sentence_and_exit_code_2() {
+    for (arguments, sentence) in [
+        (&["node", "start", "--trust", &format!("I{}", "ab".repeat(32))][..], "add --channels"),
+        (&["node", "start", "--echo-through", "tcp"], "add --echo"),
+        (&["node", "start", "--echo", "a", "--hop", "a"], "two workers are named `a`"),
+        (&["node", "start", "--connect", "nowhere"], "give HOST:PORT"),
+        (&["node", "start", "--status", "nowhere"], "give HOST:PORT or unix:PATH"),
+        (&["message", "send", "--to", "echo"], "does not begin with the TCP address of a node"),
+        (&["message", "send", "--to", "1#a:1 =>"], "RTE-7"),
+        (&["message", "send", "--to", "echo", "--timeout", "0"], "give seconds, more than 0"),
+        (&["completions", "no-shell"], "bash"),
+        (&["man", "nothing"], "choose one of verify"),
+    ] {
+        let output = razor(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(sentence), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = stdout(&razor(&["completions", shell]));
+        assert!(text.contains("echo-through") && text.contains("completions"), "{shell}");
+    }
+    let page = stdout(&razor(&["man", "node", "start"]));
+    assert!(page.contains(".TH RAZOR-NODE-START") && page.contains("log\\-format"), "{page}");
+    let dir = folder("man");
+    assert_eq!(razor(&["man", "--all", dir.to_str().expect("text")]).status.code(), Some(0));
+    for page in ["razor.1", "razor-message-send.1", "razor-identity-rotate.1"] {
+        assert!(dir.join(page).exists(), "{page}");
+    }
+    let _ = std::fs::remove_dir_all(dir);
+}
