@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
     println!("Alice and Bob have made an identity each, and know each other's identifier.");
 
     let listener = bob.listen("127.0.0.1:0").await?;
-    let options = ListenerOptions { reached_through: vec![listener.reach().clone()], ..Default::default() };
+    let options = ListenerOptions::default().reached_through(listener.reach());
     let channels = bob.create_secure_channel_listener(&bobs, "api", options).await?;
     let greeter = Greeter { known: vec![(alices.identifier(), "Alice")] };
     bob.open("greeter").reached_through(channels.reach()).worker(greeter).await?;

@@ -46,14 +46,14 @@ async fn main() -> Result<()> {
 
     // Bob takes channels, and has a worker that is reached with a channel and without.
     let listener = bob.listen("127.0.0.1:0").await?;
-    let options = ListenerOptions { reached_through: vec![listener.reach().clone()], ..Default::default() };
+    let options = ListenerOptions::default().reached_through(listener.reach());
     let channels = bob.create_secure_channel_listener(&bobs, "api", options).await?;
     bob.open("diary").reached_through(listener.reach()).reached_through(channels.reach()).echoer().await?;
 
     // The middle takes channels, too. What comes out of them goes through its recorder.
     let to_bob = middle.connect(&listener.local_addr().to_string()).await?;
     let listener = middle.listen("127.0.0.1:0").await?;
-    let options = ListenerOptions { reached_through: vec![listener.reach().clone()], ..Default::default() };
+    let options = ListenerOptions::default().reached_through(listener.reach());
     let channels = middle.create_secure_channel_listener(&middles, "api", options).await?;
     let records = Arc::new(Mutex::new(Vec::new()));
     let recorder = Recorder { alice: alices.identifier(), records: records.clone() };

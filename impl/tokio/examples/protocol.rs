@@ -95,7 +95,7 @@ async fn main() -> Result<()> {
     let identity = bank.create_identity().await?;
     let listener = bank.listen("127.0.0.1:0").await?;
     let at = listener.local_addr().to_string();
-    let options = ListenerOptions { reached_through: vec![listener.reach().clone()], ..Default::default() };
+    let options = ListenerOptions::default().reached_through(listener.reach());
     let channels = bank.create_secure_channel_listener(&identity, "api", options).await?;
     bank.open("bank").reached_through(channels.reach()).incoming(AnyChannelPeer).worker(Bank::default()).await?;
 

@@ -44,11 +44,7 @@ async fn main() -> Result<()> {
     let listener = node.listen("127.0.0.1:0").await?;
     let at = listener.local_addr().to_string();
     let guests = Trust::AnyOf(vec![alice.identity.identifier(), bob.identity.identifier()]);
-    let options = ListenerOptions {
-        channel: ChannelOptions::trusting(guests),
-        reached_through: vec![listener.reach().clone()],
-        ..Default::default()
-    };
+    let options = ListenerOptions::default().trusting(guests).reached_through(listener.reach());
     let api = node.create_secure_channel_listener(&identity, "api", options).await?;
     node.open("echo").reached_through(api.reach()).echoer().await?;
     println!("A listener trusts Alice and Bob.");

@@ -69,6 +69,22 @@ pub struct ListenerOptions {
     pub places: Places,
 }
 
+impl ListenerOptions {
+    /// Only with whom `trust` trusts.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.channel.trust = trust;
+        self
+    }
+
+    /// Reached through this as well.
+    #[must_use]
+    pub fn reached_through(mut self, reach: &Reach) -> Self {
+        self.reached_through.push(reach.clone());
+        self
+    }
+}
+
 impl Node {
     /// Opens a secure channel with whoever listens at the end of `route`. Returns when it is open. A few handshakes
     /// with the same listener are under way at once, more of them wait for their turn.

@@ -122,6 +122,8 @@ pub(crate) struct Shard {
     parked: BTreeMap<ConnectionId, Vec<u8>>,
     /// Messages that the node did not take, by the address that they go to: there they take turns.
     unsent: BTreeMap<Address, VecDeque<Outgoing>>,
+    /// What went wrong with messages whose senders do not wait to hear of it, counted as the node counts.
+    pub(crate) unheard: BTreeMap<(&'static str, Blame), u64>,
     inboxes: BTreeMap<Address, mpsc::Sender<Delivery>>,
     /// By encryptor.
     channels: BTreeMap<Address, Channel>,
@@ -184,6 +186,7 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         unflushed: Vec::new(),
         parked: BTreeMap::new(),
         unsent: BTreeMap::new(),
+        unheard: BTreeMap::new(),
         inboxes: BTreeMap::new(),
         channels: BTreeMap::new(),
         opening: BTreeMap::new(),
@@ -614,7 +617,13 @@ impl Shard {
             Err(Refused::Full(node::Input::SendFrom { inbox: from, message, provenance })) => {
                 return Err(Outgoing { from, message, provenance, ticket });
             }
-            Err(refused) => ticket.used(Err(refused.into_error("NOD-9"))),
+            Err(refused) => {
+                let error = refused.into_error("NOD-9");
+                if ticket.verdict.is_none() {
+                    *self.unheard.entry((error.requirement(), error.blame())).or_default() += 1;
+                }
+                ticket.used(Err(error));
+            }
         }
         Ok(())
     }

@@ -36,6 +36,10 @@ impl Status {
     pub(crate) fn of(shard: &Shard) -> Self {
         let counters = shard.node.counters();
         let (connections, channels) = shard.census();
+        let mut failures = shard.unheard.clone();
+        for (requirement, blame, count) in shard.node.failures() {
+            *failures.entry((requirement, blame)).or_default() += count;
+        }
         Self {
             shards: 1,
             tasks: 0,
@@ -45,7 +49,7 @@ impl Status {
             delivered: counters.delivered,
             relayouts: counters.relayouts,
             unreported: counters.unreported,
-            failures: shard.node.failures().map(|(requirement, blame, count)| ((requirement, blame), count)).collect(),
+            failures,
         }
     }
 

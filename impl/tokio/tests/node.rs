@@ -129,3 +129,18 @@ async fn a_channel_goes_through_a_worker_that_stands_for_a_connection() {
     node.shutdown().await;
     middle.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_with_a_message_is_told_to_who_waits_and_counted_otherwise() {
+    let node = Node::start().unwrap();
+    let mut context = node.context("me").await.unwrap();
+    let nowhere: razor_tokio::Route = "nowhere".parse().unwrap();
+    let told = context.send(&nowhere, b"who waits").await.unwrap_err();
+    assert_eq!(told.requirement(), Some("NOD-2"));
+    assert!(node.status().await.unwrap().failures.is_empty());
+    for _ in 0..3 {
+        context.feed(&nowhere, b"who does not").await.unwrap();
+    }
+    assert_eq!(node.status().await.unwrap().failures[&("NOD-2", Blame::Misuse)], 3);
+    node.shutdown().await;
+}
