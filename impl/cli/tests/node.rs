@@ -179,6 +179,7 @@ fn a_node_opens_channels_with_those_it_trusts_alone() {
     let made = razor(&["identity", "create", "me", "--dir", mine, "--json"]);
     let me = json(&made)["identifier"].as_str().expect("an identifier").to_owned();
     let node = Running::start("trusting", &["--channels", "--trust", &me, "--echo"]);
+    assert_eq!(json(&node.show(&["--json"]))["trust"], serde_json::json!([me]));
     let through = format!("1#{} => api", node.address());
     let known = send(&["--through", &through, "--to", "echo", "--identity", "me", "--dir", mine]);
     assert_eq!((known.status.code(), stdout(&known).as_str()), (Some(0), "hello\n"), "{}", stderr(&known));
@@ -271,6 +272,34 @@ fn many_messages_are_counted_and_their_latencies_too() {
     let text = stdout(&send(&arguments));
     assert!(text.contains("answered  500 of 500, 0 lost") && text.contains("99 %"), "{text}");
     assert!(json(&node.show(&["--json"]))["delivered"].as_u64() >= Some(1000));
+}
+
+#[test]
+fn every_shard_of_a_node_answers() {
+    let node = Running::start("shards", &["--shards", "3", "--channels", "--echo", "--echo-through", "both"]);
+    // Connections are taken by one shard after the other.
+    for _ in 0..3 {
+        let plain = send(&["--to", &format!("1#{} => echo", node.address())]);
+        assert_eq!(stdout(&plain), "hello\n", "{}", stderr(&plain));
+        let channel = send(&["--through", &format!("1#{} => api", node.address()), "--to", "echo"]);
+        assert_eq!(stdout(&channel), "hello\n", "{}", stderr(&channel));
+    }
+    assert_eq!(json(&node.show(&["--json"]))["shards"], 3);
+}
+
+#[test]
+fn who_asks_for_the_status_and_says_nothing_keeps_nobody_else_from_it() {
+    let node = Running::start("silent", &["--echo", "--status", "127.0.0.1:0"]);
+    let at = node.said("status");
+    let silent: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(at).expect("it listens")).collect();
+    let mut endless = TcpStream::connect(at).expect("it listens");
+    // More than a question may be; the node hangs up in the middle of it.
+    let _ = endless.write_all(&[b'x'; 1 << 20]);
+    let shown = razor(&["node", "show", "--status", at]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    drop(silent);
+    node.signal("TERM");
+    assert_eq!(node.end().0.code(), Some(0));
 }
 
 #[test]
@@ -420,6 +449,18 @@ fn a_file_says_what_flags_do_not() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("unknown field `ecko`"), "{}", stderr(&output));
     let _ = std::fs::remove_dir_all(dir);
+}
+
+#[test]
+fn a_list_without_anybody_trusts_nobody() {
+    let dir = folder("nobody");
+    let config = dir.join("node.toml");
+    std::fs::write(&config, "listen = [\"127.0.0.1:0\"]\nchannels = \"api\"\ntrust = []\necho = \"echo\"\n")
+        .expect("written");
+    let node = Running::start_in(&dir, &["--config", config.to_str().expect("text")]);
+    assert_eq!(node.said("trusts"), "nobody");
+    let output = send(&["--through", &format!("1#{} => api", node.address()), "--to", "echo", "--timeout", "0.5"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
 }
 
 #[test]

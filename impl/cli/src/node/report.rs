@@ -28,8 +28,8 @@ pub(super) struct Facts {
     pub(super) status: String,
     /// Whom it speaks as; nobody without secure channels.
     pub(super) identity: Option<Named>,
-    /// With whom it opens channels; with everybody, if this is empty.
-    pub(super) trust: Vec<String>,
+    /// With whom it opens channels; with everybody, if nothing is said.
+    pub(super) trust: Option<Vec<String>>,
     /// What its peers reach.
     pub(super) workers: Vec<Reached>,
 }
@@ -200,9 +200,10 @@ impl fmt::Display for Facts {
         }
         if let Some(Named { name, identifier }) = &self.identity {
             writeln!(f, "identity    {identifier} ({name})")?;
-            match self.trust.as_slice() {
-                [] => writeln!(f, "trusts      everybody who proves an identity")?,
-                trusted => trusted.iter().try_for_each(|it| writeln!(f, "trusts      {it}"))?,
+            match self.trust.as_deref() {
+                None => writeln!(f, "trusts      everybody who proves an identity")?,
+                Some([]) => writeln!(f, "trusts      nobody")?,
+                Some(trusted) => trusted.iter().try_for_each(|it| writeln!(f, "trusts      {it}"))?,
             }
         }
         for Reached { address, role, through } in &self.workers {

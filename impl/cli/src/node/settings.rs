@@ -178,6 +178,11 @@ impl Settings {
                 )));
             }
         }
+        if self.connect.is_some() && self.shards.is_some_and(|shards| shards.get() > 1) {
+            return Err(Failure::usage(
+                "a connection that is kept belongs to one shard; leave --shards at 1 with --connect",
+            ));
+        }
         let mut names: Vec<&str> =
             [&self.channels, &self.echo, &self.hop].into_iter().flatten().map(String::as_str).collect();
         names.extend(self.connect.iter().flatten().map(|it| it.name.as_str()));
@@ -274,6 +279,7 @@ mod tests {
     fn what_does_not_go_together_is_refused() {
         for text in [
             "trust = []",
+            "shards = 2\nconnect = [\"a:1\"]",
             "echo = \"e\"\nhop = \"e\"",
             "echo-through = \"tcp\"",
             "echo = \"e\"\necho-through = \"channels\"",

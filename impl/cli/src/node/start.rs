@@ -94,7 +94,7 @@ async fn begin(
         listening: Vec::new(),
         status: endpoint.endpoint().to_string(),
         identity: None,
-        trust: settings.trust.iter().flatten().map(Identifier::to_string).collect(),
+        trust: settings.trust.as_ref().map(|trust| trust.iter().map(Identifier::to_string).collect()),
         workers: Vec::new(),
     };
     let mut doors = Doors::default();
