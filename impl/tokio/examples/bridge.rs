@@ -15,20 +15,16 @@ async fn main() -> Result<()> {
     let middle = Node::start()?;
     let to_bob = middle.connect(&bobs.local_addr().to_string()).await?;
     let middles = middle.listen("127.0.0.1:0").await?;
-    // Messages pass it in both directions: from Alice's connection, and back from Bob's.
-    middle.open("hop").reached_through(middles.reach()).reached_through(to_bob.reach()).hop().await?;
-    println!("The middle is connected to Bob, listens, and has a worker that sends on what it gets: `hop`.");
+    middle.open("bob").reached_through(middles.reach()).bridge(&to_bob).await?;
+    println!("The middle is connected to Bob, and its worker `bob` stands for that connection. It listens, too.");
 
     let alice = Node::start()?;
     let to_middle = alice.connect(&middles.local_addr().to_string()).await?;
     let mut me = alice.open("me").reached_through(to_middle.reach()).context().await?;
-    println!("Alice is connected to the middle, which has told her its name for its connection to Bob.");
+    println!("Alice is connected to the middle.");
 
-    let there = to_middle.route("hop").then(to_bob.address().clone()).then("echo");
-    println!(
-        "Her route has {} addresses: her connection, `hop`, the middle's connection, `echo`.",
-        there.as_ref().len()
-    );
+    let there = to_middle.route("bob").then("echo");
+    println!("Her route has {} addresses: her connection, `bob`, `echo`.", there.as_ref().len());
     for text in ["hello", "are you still there?"] {
         let answer = me.request(&there, text.as_bytes(), Duration::from_secs(10)).await?;
         println!("Alice sent `{text}`, and back came `{}`.", answer.payload().escape_ascii());

@@ -33,10 +33,10 @@ async fn main() -> Result<()> {
 
     let to_bob = middle.connect(&listener.local_addr().to_string()).await?;
     let listener = middle.listen("127.0.0.1:0").await?;
-    middle.open("hop").reached_through(listener.reach()).reached_through(to_bob.reach()).hop().await?;
+    middle.open("bob").reached_through(listener.reach()).bridge(&to_bob).await?;
 
     let to_middle = alice.connect(&listener.local_addr().to_string()).await?;
-    let to_api = to_middle.route("hop").then(to_bob.address().clone()).then("api");
+    let to_api = to_middle.route("bob").then("api");
     let only_bob = ChannelOptions::trusting(Trust::One(bobs.identifier()));
     let channel = alice.create_secure_channel(&alices, to_api, only_bob).await?;
     assert_eq!(*channel.peer(), bobs.identifier());

@@ -38,6 +38,7 @@
 //! | `status` | counters, as text for Prometheus too |
 //! | `network`, `clock` | the world: streams and time |
 
+mod bridge;
 mod channel;
 mod clock;
 mod connection;

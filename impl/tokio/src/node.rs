@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bridge::Bridge;
 use crate::clock::{Clock, WallClock};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
@@ -522,6 +523,16 @@ impl Starting {
             end.run_until_cancelled_owned(served).await;
         });
         Ok(())
+    }
+
+    /// Starts a worker that stands for a connection: what comes to it goes on over the connection, and answers come
+    /// back through it. So peers can be told a name that lasts, and need not know the connection's address.
+    ///
+    /// # Errors
+    /// `NOD-13` when the address is taken.
+    pub async fn bridge(self, connection: &Connection) -> Result<()> {
+        let worker = Bridge { connection: connection.id, way: connection.address.clone() };
+        self.reached_through(&connection.reach).worker(worker).await
     }
 
     /// Starts the worker that sends everything back. It runs in the core, on every shard.

@@ -7,8 +7,6 @@ use std::time::Duration;
 use common::{SOON, Server};
 use razor::channel::Trust;
 use razor::error::Blame;
-use razor::node::ConnectionId;
-use razor::routing::{Address, Route};
 use razor_tokio::{ChannelOptions, Context, Error, Node, Received, Result, Worker};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,28 +91,11 @@ async fn nothing_is_left_of_a_node_that_was_shut_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_goes_through_a_worker_that_stands_for_a_connection() {
-    struct Bridge(ConnectionId, Address);
-    impl Worker for Bridge {
-        async fn handle_message(&mut self, context: &mut Context, message: Received) -> Result<()> {
-            let mut back = Route::from(context.address().clone());
-            let rest = message.onward_route().iter().skip(1);
-            let onward: Route = if message.provenance().from_connection() == Some(self.0) {
-                message.return_route().iter().skip(1).for_each(|address| back.append(address));
-                rest.collect()
-            } else {
-                back.extend(message.return_route());
-                [self.1.as_ref()].into_iter().chain(rest).collect()
-            };
-            context.relay(message, onward, back).await
-        }
-    }
-
     let server = Server::start(ChannelOptions::default()).await;
     let middle = Node::start().unwrap();
     let listener = middle.listen("127.0.0.1:0").await.unwrap();
     let onward = middle.connect(&server.at).await.unwrap();
-    let bridge = middle.open("bridge").reached_through(listener.reach()).reached_through(onward.reach());
-    bridge.worker(Bridge(onward.id(), onward.address().clone())).await.unwrap();
+    middle.open("bridge").reached_through(listener.reach()).bridge(&onward).await.unwrap();
     let node = Node::start().unwrap();
     let identity = node.create_identity().await.unwrap();
     let connection = node.connect(&listener.local_addr().to_string()).await.unwrap();

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use razor::node::ConnectionId;
-use razor::routing::{Address, Route};
-use razor_tokio::{Context, Error, Node, Received, Result, Worker};
+use razor_tokio::{Error, Node, Result};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::entrance::{Dialled, Doors};
@@ -72,8 +70,7 @@ async fn once(node: &Node, doors: &Doors, through: Through, kept: &Kept) -> Resu
     doors.dialled.add(id);
     let answers = Dialled::default();
     answers.add(id);
-    let prepared = doors.open(node, name, through, &answers).reached_through(connection.reach());
-    let started = prepared.worker(Bridge { connection: id, way: connection.address().clone() }).await;
+    let started = doors.open(node, name, through, &answers).bridge(&connection).await;
     if started.is_ok() {
         kept.up.store(true, Ordering::Relaxed);
         kept.made.fetch_add(1, Ordering::Relaxed);
@@ -94,26 +91,4 @@ fn about(time: Duration) -> Duration {
     // Without randomness, all of it.
     let share = getrandom::u32().map_or(1.0, |drawn| f64::from(drawn) / f64::from(u32::MAX));
     time.mul_f64(0.5 + share / 2.0)
-}
-
-/// Stands for a connection: sends what comes on over it, and what comes back on it to whom it is for. In routes its
-/// name takes the place of the connection's address, which is another one after each loss.
-struct Bridge {
-    connection: ConnectionId,
-    way: Address,
-}
-
-impl Worker for Bridge {
-    async fn handle_message(&mut self, context: &mut Context, message: Received) -> Result<()> {
-        let rest = message.onward_route().iter().skip(1);
-        let mut back = Route::from(context.address().clone());
-        let onward: Route = if message.provenance().from_connection() == Some(self.connection) {
-            message.return_route().iter().skip(1).for_each(|address| back.append(address));
-            rest.collect()
-        } else {
-            back.extend(message.return_route());
-            [self.way.as_ref()].into_iter().chain(rest).collect()
-        };
-        context.relay(message, onward, back).await
-    }
 }
