@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use razor::channel::{self, Addresses, HandshakeTime, Listening, Padding, Places, Trust};
 use razor::identity::{Identifier, PresentedCredential};
+use razor::node::{Flow, Mailbox};
 use razor::routing::{Address, Route};
 use tokio::sync::watch;
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::node::Node;
 use crate::reach::Reach;
-use crate::shard::Handle;
+use crate::shard::{Handle, Shard};
 use crate::suite::Suite;
 
 /// How a secure channel is to be.
@@ -118,10 +119,18 @@ impl Node {
         });
         let ((Addresses { encryptor, decryptor }, opened, alive), undo) = channel.await??;
         let opened = opened.await.map_err(|_| Error::Stopped)?.map_err(|error| Error::at(error, &encryptor))?;
-        let producer = {
+        let (producer, gates) = {
             let encryptor = encryptor.clone();
-            shard.call(move |shard| shard.node.producer_at(&encryptor)).await?
+            let shared = move |shard: &mut Shard| {
+                let producer = shard.node.producer_at(&encryptor);
+                // It may have been closed since; then there is nobody to shut gates again.
+                (producer, producer.map(|_| shard.open_gates(&Mailbox::open(encryptor), |_| Flow::default())))
+            };
+            shard.call(shared).await?
         };
+        if let Some(gates) = gates {
+            gates.opened(&encryptor).await?;
+        }
         undo.keep();
         let reach = Reach::only(self.shards().len(), shard.index(), producer);
         Ok(SecureChannel { shard, encryptor, decryptor, peer: opened.peer, alive, reach })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use razor::node::ConnectionId;
-use razor::routing::Message;
+use razor::routing::{Address, Message};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -35,6 +35,8 @@ pub(crate) struct Pipe {
     turn: Arc<Semaphore>,
     /// Tells the task when this end is gone.
     _open: oneshot::Sender<()>,
+    /// What was dialled, and the address of the sender.
+    pub(crate) dialled: Option<(Address, Address)>,
     /// Tells others.
     _alive: watch::Sender<()>,
 }
@@ -72,7 +74,7 @@ pub(crate) fn open(
     let (frames, queue) = mpsc::unbounded_channel();
     let turn = Arc::new(Semaphore::new(1));
     let (open, closed) = oneshot::channel();
-    let pipe = Pipe { gathered: Vec::new(), frames, turn: turn.clone(), _open: open, _alive: alive };
+    let pipe = Pipe { gathered: Vec::new(), frames, turn: turn.clone(), _open: open, dialled: None, _alive: alive };
     (pipe, serve(id, stream, shard, chunk, Ends { turn, queue, closed }))
 }
 

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | `node` | [`Node`]: what its owner calls |
 //! | `shard` | the task that owns a core node: inputs in, outputs done |
+//! | `link` | how the shards are one: messages cross in memory, workers have gates |
 //! | `connection` | the task that moves bytes between a stream and its shard |
 //! | `worker` | [`Worker`] and [`Context`]: asynchronous code behind an address |
 //! | `channel`, `turns`, `identity`, `keys`, `suite` | secure channels and what they need |
@@ -46,6 +47,7 @@ mod error;
 mod identity;
 mod kept;
 mod keys;
+mod link;
 mod network;
 mod node;
 mod reach;

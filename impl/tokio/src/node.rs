@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use razor::env::Seeded;
 use razor::error::Result as CoreResult;
-use razor::node::{self, AccessControl, Connected, ConnectionId, Event, Hop, Mailbox};
+use razor::node::{self, AccessControl, Connected, ConnectionId, Event, Flow, Hop, Mailbox};
 use razor::routing::{Address, Route, TransportType};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::bridge::Bridge;
 use crate::clock::{Clock, WallClock};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
+use crate::link::{self, Dialled};
 use crate::network::{Accept, BoxStream, Network, Tcp};
 use crate::reach::Reach;
 use crate::shard::{self, Handle, Input};
@@ -96,7 +97,9 @@ impl Builder {
         let keys = Arc::new(Keys::new(self.storage)?);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mut shards = Vec::with_capacity(self.shards);
-        for index in 0..self.shards {
+        let dialled = Arc::new(Dialled::default());
+        let (ends, next_connection) = link::ends(self.shards);
+        for (index, ends) in ends.into_iter().enumerate() {
             let mut config = self.config.clone();
             config.shard = u16::try_from(index).unwrap_or_default();
             shards.push(shard::spawn(shard::Parts {
@@ -104,6 +107,8 @@ impl Builder {
                 entropy: entropy()?,
                 clock: clock.clone(),
                 keys: keys.clone(),
+                ends,
+                dialled: dialled.clone(),
                 tasks: tasks.clone(),
                 stop: stop.clone(),
             }));
@@ -118,7 +123,8 @@ impl Builder {
             stop,
             workers: Mutex::default(),
             serving: TaskTracker::new(),
-            next_connection: AtomicU64::new(1),
+            next_connection: AtomicU64::new(next_connection),
+            dialled,
             next_shard: AtomicUsize::new(0),
         };
         Ok(Node { inner: Arc::new(inner) })
@@ -157,6 +163,7 @@ struct Inner {
     workers: Mutex<BTreeMap<Address, CancellationToken>>,
     serving: TaskTracker,
     next_connection: AtomicU64,
+    dialled: Arc<Dialled>,
     next_shard: AtomicUsize,
 }
 
@@ -225,15 +232,20 @@ impl Node {
     ) -> Result<Connection> {
         let how =
             Connected { alias: alias.clone(), accepted_by: accepted_by.and_then(|reach| reach.on(shard.index())) };
-        let (node, handle) = (self.clone(), shard.clone());
+        let (node, handle, is_named) = (self.clone(), shard.clone(), accepted_by.is_none());
         let attached = shard.call(move |shard| -> CoreResult<_> {
             // Drawn here, so that the numbers grow within the shard.
             let id = ConnectionId(node.inner.next_connection.fetch_add(1, Ordering::Relaxed));
             let (address, alive) = shard.attach(id, how, stream)?;
             let producer = shard.node.producer_at(&address);
-            Ok((id, address, alive, producer, handle.undo(move |shard| shard.gone(id))))
+            // Whoever was dialled is sent to by name.
+            let gates = is_named.then(|| shard.open_gates(&Mailbox::open(address.clone()), |_| Flow::default()));
+            Ok((id, address, alive, producer, gates, handle.undo(move |shard| shard.gone(id))))
         });
-        let (id, address, alive, producer, undo) = attached.await??;
+        let (id, address, alive, producer, gates, undo) = attached.await??;
+        if let Some(gates) = gates {
+            gates.opened(&address).await?;
+        }
         undo.keep();
         let reach = Reach::only(self.inner.shards.len(), shard.index(), producer);
         Ok(Connection { shard: shard.clone(), id, address, alias, alive, reach })
@@ -315,6 +327,11 @@ impl Node {
     /// How many tasks the node has: shards, listeners, connections and workers.
     pub fn tasks(&self) -> usize {
         self.inner.tasks.len() + self.inner.serving.len()
+    }
+
+    /// The connection that was dialled at a transport address, by the address to send to.
+    pub(crate) fn dialled(&self, alias: &Address) -> Option<Address> {
+        self.inner.dialled.get(alias)
     }
 
     pub(crate) fn shards(&self) -> &[Handle] {
@@ -494,18 +511,25 @@ impl Starting {
     /// `NOD-13` when the address is taken.
     pub async fn context(self) -> Result<Context> {
         let Self { node, mailbox, reach } = self;
-        let shard = node.any_shard().clone();
+        // Near to what it is reached through, if that is in one place.
+        let home = reach.iter().find_map(Reach::home).and_then(|home| node.inner.shards.get(home));
+        let shard = home.unwrap_or_else(|| node.any_shard()).clone();
         let address = mailbox.address.clone();
-        let flow = Reach::flow(&reach, shard.index());
         let room = node.inner.hand_over;
         let opened = {
             let (shard, handle, address) = (&shard, shard.clone(), address.clone());
             shard.call(move |shard| {
-                // Made here, so that the address is free again when nobody waits for it any more.
-                shard.open_inbox(mailbox, flow, room).map(|messages| Context::new(node, handle, address, messages))
+                let flow = Reach::flow(&reach, handle.index());
+                shard.open_inbox(mailbox.clone(), flow, room).map(|messages| {
+                    let gates = shard.open_gates(&mailbox, |index| Reach::flow(&reach, index));
+                    // Made here, so that the address is free again when nobody waits for it any more.
+                    (Context::new(node, handle, address, messages), gates)
+                })
             })
         };
-        opened.await?.map_err(|error| Error::at(error, &address))
+        let (context, gates) = opened.await?.map_err(|error| Error::at(error, &address))?;
+        gates.opened(&address).await?;
+        Ok(context)
     }
 
     /// Starts a worker at the address.

@@ -22,6 +22,13 @@ impl Reach {
         Self::new((0..shards).map(|index| id.filter(|_| index == shard)).collect())
     }
 
+    /// The one shard on which something comes out.
+    pub(crate) fn home(&self) -> Option<usize> {
+        let mut there = self.ids.iter().enumerate().filter(|(_, id)| id.is_some());
+        let (home, _) = there.next()?;
+        there.next().is_none().then_some(home)
+    }
+
     /// The id on one shard.
     pub(crate) fn on(&self, shard: usize) -> Option<FlowControlId> {
         self.ids.get(shard).copied().flatten()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use razor::node::{Flow, Mailbox};
 use razor::routing::{Address, Route, TransportType};
 use razor::session::{self, Keeping, Kept};
 use tokio::sync::watch;
@@ -64,10 +65,12 @@ impl Node {
         let kept = shard.call(move |shard| {
             shard.keep_session(keep, keeping).map(|kept| {
                 let undo = handle.undo_workers(vec![kept.0.session.clone(), kept.0.way.clone()]);
-                (kept, undo)
+                let gates = shard.open_gates(&Mailbox::open(kept.0.way.clone()), |_| Flow::default());
+                (kept, gates, undo)
             })
         });
-        let ((kept, up), undo) = kept.await??;
+        let ((kept, up), gates, undo) = kept.await??;
+        gates.opened(&kept.way).await?;
         undo.keep();
         dialled.map(DropGuard::disarm);
         let reach = Reach::only(self.shards().len(), shard.index(), Some(kept.reached_through));

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::connection::{self, Pipe};
 use crate::error::{Error, Result};
 use crate::keys::{Keys, Unwritten};
+use crate::link::{Crossed, Dialled, Ends, Links};
 use crate::network::BoxStream;
 use crate::turns::Turns;
 
@@ -131,6 +132,8 @@ pub(crate) struct Shard {
     opening: BTreeMap<Address, oneshot::Sender<CoreResult<Opened>>>,
     pub(crate) turns: Turns,
     sessions: BTreeMap<Address, watch::Sender<bool>>,
+    pub(crate) links: Links,
+    dialled: Arc<Dialled>,
     events: broadcast::Sender<Event>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -159,13 +162,15 @@ pub(crate) struct Parts {
     pub(crate) entropy: Seeded,
     pub(crate) clock: Clock,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) ends: Ends,
+    pub(crate) dialled: Arc<Dialled>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
 
 /// Starts a shard's task.
 pub(crate) fn spawn(parts: Parts) -> Handle {
-    let Parts { config, mut entropy, clock, keys, tasks, stop } = parts;
+    let Parts { config, mut entropy, clock, keys, ends, dialled, tasks, stop } = parts;
     let (inputs, queue) = mpsc::channel(QUEUE);
     let (events, _) = broadcast::channel(EVENTS);
     let handle = Handle {
@@ -175,7 +180,7 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         tasks: tasks.clone(),
         runtime: runtime::Handle::current(),
     };
-    let shard = Shard {
+    let mut shard = Shard {
         chunk: config.tcp.chunk,
         node: node::Node::new(config, &mut entropy),
         entropy,
@@ -192,11 +197,14 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         opening: BTreeMap::new(),
         turns: Turns::default(),
         sessions: BTreeMap::new(),
+        links: Links::default(),
+        dialled,
         events,
         tasks: tasks.clone(),
         stop,
     };
-    tasks.spawn(shard.run(queue));
+    shard.join(ends.links);
+    tasks.spawn(shard.run(queue, ends.crossed));
     handle
 }
 
@@ -268,8 +276,9 @@ impl Drop for Undo {
 }
 
 impl Shard {
-    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>, mut crossed: mpsc::UnboundedReceiver<Crossed>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut across = Vec::with_capacity(BATCH);
         let stop = self.stop.clone();
         let timer = tokio::time::sleep(std::time::Duration::ZERO);
         tokio::pin!(timer);
@@ -285,6 +294,11 @@ impl Shard {
                 {
                     batch.push(input);
                 }
+                while across.len() < BATCH
+                    && let Ok(input) = crossed.try_recv()
+                {
+                    across.push(input);
+                }
                 // Others of this thread are to go on as well.
                 tokio::task::yield_now().await;
             } else {
@@ -299,11 +313,15 @@ impl Shard {
                             break;
                         }
                     }
+                    _ = crossed.recv_many(&mut across, BATCH), if !crossed.is_closed() => {}
                     () = &mut timer, if due.is_some() => {}
                 }
             }
             for input in batch.drain(..) {
                 self.take(input);
+            }
+            for input in across.drain(..) {
+                self.crossed(input);
             }
             if due.is_some_and(|at| at <= self.clock.now()) {
                 self.with(|node, env| node.handle_timeout(env));
@@ -370,7 +388,7 @@ impl Shard {
     }
 
     /// An input that a node never refuses.
-    fn tell(&mut self, input: node::Input) {
+    pub(crate) fn tell(&mut self, input: node::Input) {
         if let Err(refused) = self.with(|node, env| node.handle(env, input)) {
             tracing::warn!(?refused, "the node refuses to be told");
         }
@@ -389,10 +407,7 @@ impl Shard {
                 }
                 None
             }
-            // Nothing is linked here: it counts as taken.
-            node::Output::Cross { connection, crossing } => {
-                Some(node::Input::Sent { connection, bytes: crossing.size() })
-            }
+            node::Output::Cross { connection, crossing } => self.cross(connection, crossing),
             node::Output::Close { connection, error } => {
                 tracing::info!(connection = connection.0, %error, "connection closed");
                 self.forget(connection);
@@ -435,6 +450,7 @@ impl Shard {
             }
             Event::ChannelFailed { encryptor, error } => {
                 tracing::info!(%encryptor, %error, "channel failed");
+                self.shut_gates(encryptor);
                 let channel = self.channels.remove(encryptor);
                 if let Some(opening) = channel.and_then(|channel| self.opening.remove(&channel.decryptor)) {
                     let _ = opening.send(Err(*error));
@@ -442,6 +458,7 @@ impl Shard {
             }
             Event::ChannelClosed { encryptor } => {
                 tracing::info!(%encryptor, "channel closed");
+                self.shut_gates(encryptor);
                 if let Some(channel) = self.channels.remove(encryptor) {
                     self.opening.remove(&channel.decryptor);
                 }
@@ -501,11 +518,18 @@ impl Shard {
     ) -> CoreResult<(Address, watch::Receiver<()>)> {
         let Some(me) = self.me.upgrade() else { return Err(GONE) };
         let (alive, lives) = watch::channel(());
+        let alias = how.alias.clone();
         let (pipe, task) = connection::open(id, stream, me, self.chunk, alive);
         // Known before what the node has to say to the peer comes out.
         self.connections.insert(id, pipe);
         match self.with(|node, env| node.connected(env, id, how)) {
             Ok(address) => {
+                if let Some(alias) = alias
+                    && let Some(pipe) = self.connections.get_mut(&id)
+                {
+                    self.dialled.insert(alias.clone(), id, address.clone());
+                    pipe.dialled = Some((alias, address.clone()));
+                }
                 self.tasks.spawn(task);
                 Ok((address, lives))
             }
@@ -537,6 +561,7 @@ impl Shard {
         if self.inboxes.get(address).is_none_or(|to| !to.is_closed()) {
             return;
         }
+        self.shut_gates(address);
         self.inboxes.remove(address);
         self.unsent.retain(|_, waiting| {
             waiting.retain(|outgoing| outgoing.from != *address);
@@ -547,6 +572,11 @@ impl Shard {
 
     /// Stops what is behind an address.
     pub(crate) fn stop_worker(&mut self, address: &Address) -> CoreResult<()> {
+        // A gate is shut by the shard that has the worker.
+        if self.is_gate(address) {
+            return Ok(());
+        }
+        self.shut_gates(address);
         // Whoever receives at an inbox hears that nothing more will come.
         self.inboxes.remove(address);
         self.sessions.remove(address);
@@ -636,6 +666,7 @@ impl Shard {
                 self.receive(connection, bytes);
             }
         }
+        self.resume_links();
         let mut unsent = std::mem::take(&mut self.unsent);
         unsent.retain(|_, waiting| {
             while let Some(outgoing) = waiting.pop_front() {
@@ -672,6 +703,10 @@ impl Shard {
         if let Some(mut pipe) = self.connections.remove(&connection) {
             // The last words are written, if the peer takes them soon.
             pipe.flush();
+            if let Some((alias, sender)) = &pipe.dialled {
+                self.dialled.remove(alias, connection);
+                self.shut_gates(sender);
+            }
         }
     }
 

@@ -207,7 +207,15 @@ impl Context {
     }
 
     fn message(&self, route: &Route, payload: &[u8]) -> Message {
-        Message::new(route.as_ref(), Route::from(self.address.clone()).as_ref(), payload)
+        let mut message = Message::new(route.as_ref(), Route::from(self.address.clone()).as_ref(), payload);
+        // The connection may be on another shard, where only its address leads.
+        if let Some(first) = route.as_ref().first().filter(|first| !first.is_local())
+            && let Some(sender) = self.node.dialled(&first.to_owned())
+            && message.pop_onward().is_ok()
+        {
+            message.push_onward(sender.as_ref());
+        }
+        message
     }
 
     async fn dispatch(&mut self, message: Message, provenance: Provenance) -> Result<()> {
