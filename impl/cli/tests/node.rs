@@ -232,15 +232,15 @@ fn a_channel_in_a_channel_ends_at_two_nodes() {
 }
 
 #[test]
-fn an_echo_worker_does_not_lead_strangers_past_the_door_of_another() {
-    // Whoever sends to echo chooses the way of the answer; here it would be the hop, which is for channels alone.
-    let node = Running::start("reflect", &["--channels", "--echo", "--echo-through", "both", "--hop"]);
-    let open = send(&["--to", &format!("1#{} => echo", node.address())]);
-    assert_eq!(open.status.code(), Some(0), "{}", stderr(&open));
-    let shut = send(&["--to", &format!("1#{} => hop => echo", node.address()), "--timeout", "0.5"]);
-    assert_eq!(shut.status.code(), Some(1));
-    let inside = send(&["--through", &format!("1#{} => api", node.address()), "--to", "hop => echo"]);
-    assert_eq!(stdout(&inside), "hello\n", "{}", stderr(&inside));
+fn a_hop_leads_nobody_past_the_door_of_another_worker() {
+    let node = Running::start("door", &["--channels", "--echo", "--hop", "--hop-through", "both"]);
+    // Strangers reach the hop, and it sends on; but echo is for channels alone.
+    let stranger = send(&["--to", &format!("1#{} => hop => echo", node.address()), "--timeout", "0.5"]);
+    assert_eq!(stranger.status.code(), Some(1), "{}", stdout(&stranger));
+    let failures = json(&node.show(&["--json"]))["failures"].clone();
+    assert_eq!((&failures[0]["requirement"], &failures[0]["blame"]), (&"NOD-5".into(), &"denied".into()));
+    let peer = send(&["--through", &format!("1#{} => api", node.address()), "--to", "hop => echo"]);
+    assert_eq!(stdout(&peer), "hello\n", "{}", stderr(&peer));
 }
 
 #[test]

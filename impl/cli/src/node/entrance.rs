@@ -1,8 +1,8 @@
 //! Who may pass a worker, by where a message entered the node.
 //!
-//! Flow control decides what a connection or a channel delivers to. But a hop or an echo worker of the node sends
-//! on what strangers say, to whom they say. So the worker looks at where a message came from, too: that stays what
-//! it was, whatever way the message takes inside.
+//! Flow control decides what a connection or a channel delivers to. But a hop sends on what strangers say, to whom
+//! they say. So each worker looks at where a message came from, too: that stays what it was, whatever way the
+//! message takes inside.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
