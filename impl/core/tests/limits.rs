@@ -1,6 +1,6 @@
 //! The table in the chapter "Limits" says what the constants say.
 
-use razor::channel::{HandshakeTime, HoldLimits, PaddingLimit, Places};
+use razor::channel::{HandshakeTime, HoldLimits, OrphanTime, PaddingLimit, Places};
 use razor::identity::{HistoryLimits, MemoryStore, PresentationLimits};
 use razor::routing::Limits;
 use razor::{node, session, transport};
@@ -106,6 +106,11 @@ fn code() -> Vec<Row> {
     all.extend(rows(
         ["time for a handshake"],
         [HandshakeTime::FLOOR, HandshakeTime::CEILING, HandshakeTime::DEFAULT],
+        |l| [l.0.as_secs()],
+    ));
+    all.extend(rows(
+        ["time of a channel without a way"],
+        [OrphanTime::FLOOR, OrphanTime::CEILING, OrphanTime::DEFAULT],
         |l| [l.0.as_secs()],
     ));
     all.extend(rows(

@@ -230,7 +230,12 @@ impl SecureChannel {
     /// # Errors
     /// `NOD-2` when it is closed already.
     pub async fn close(self) -> Result<()> {
-        stop(&self.shard, self.encryptor).await
+        let Self { shard, encryptor, .. } = self;
+        let stopped = {
+            let encryptor = encryptor.clone();
+            shard.call(move |shard| shard.stop_worker(&encryptor)).await?
+        };
+        stopped.map_err(|error| Error::at(error, &encryptor))
     }
 }
 
@@ -251,13 +256,4 @@ impl SecureChannelListener {
     pub fn reach(&self) -> &Reach {
         &self.reach
     }
-}
-
-/// Stops the worker of a shard that has this address.
-pub(crate) async fn stop(shard: &Handle, address: Address) -> Result<()> {
-    let stopped = {
-        let address = address.clone();
-        shard.call(move |shard| shard.stop_worker(&address)).await?
-    };
-    stopped.map_err(|error| Error::at(error, &address))
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use razor::channel::OrphanTime;
 use razor::env::Seeded;
 use razor::error::Result as CoreResult;
 use razor::node::{self, AccessControl, Connected, ConnectionId, Event, Flow, Hop, Mailbox};
@@ -37,6 +38,7 @@ const REST: Duration = Duration::from_millis(100);
 /// How a node is to be.
 pub struct Builder {
     config: node::Config,
+    orphan_time: OrphanTime,
     shards: usize,
     network: Arc<dyn Network>,
     wall: Option<WallClock>,
@@ -45,7 +47,14 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { config: node::Config::DEFAULT, shards: 1, network: Arc::new(Tcp), wall: None, storage: None }
+        Self {
+            config: node::Config::DEFAULT,
+            orphan_time: OrphanTime::DEFAULT,
+            shards: 1,
+            network: Arc::new(Tcp),
+            wall: None,
+            storage: None,
+        }
     }
 }
 
@@ -54,6 +63,13 @@ impl Builder {
     #[must_use]
     pub fn config(mut self, config: node::Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// How long an open channel lives whose way to the peer is gone, with its connection for example.
+    #[must_use]
+    pub fn orphan_time(mut self, time: OrphanTime) -> Self {
+        self.orphan_time = time;
         self
     }
 
@@ -104,6 +120,7 @@ impl Builder {
             config.shard = u16::try_from(index).unwrap_or_default();
             shards.push(shard::spawn(shard::Parts {
                 config,
+                orphan_time: self.orphan_time,
                 entropy: entropy()?,
                 clock: clock.clone(),
                 keys: keys.clone(),

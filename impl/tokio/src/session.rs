@@ -8,7 +8,7 @@ use razor::session::{self, Keeping, Kept};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::channel::{ChannelOptions, stop};
+use crate::channel::ChannelOptions;
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::kept::KeptConnection;
@@ -165,7 +165,11 @@ impl Session {
     pub async fn stop(self) -> Result<()> {
         self.ended.cancel();
         let Kept { way, session, .. } = self.kept;
-        stop(&self.shard, session).await?;
-        stop(&self.shard, way).await
+        let stopped = {
+            let session = session.clone();
+            // Both at once: nobody stops the other when this is cancelled in between.
+            self.shard.call(move |shard| shard.stop_worker(&session).and(shard.stop_worker(&way))).await?
+        };
+        stopped.map_err(|error| Error::at(error, &session))
     }
 }

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use razor::channel::{self, Addresses};
-use razor::env::{Env, Seeded};
+use razor::channel::{self, Addresses, OrphanTime};
+use razor::env::{Env, Instant, Seeded};
 use razor::error::{Blame, Result as CoreResult};
 use razor::identity::{Identifier, StoreAnswer};
 use razor::machine::{Machine as _, Refused};
@@ -36,6 +37,9 @@ const QUEUE: usize = 1024;
 
 /// How many inputs are taken at once.
 const BATCH: usize = 128;
+
+/// How often is looked for channels whose way is gone, at most.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// How many events are kept for who listens to them slowly.
 const EVENTS: usize = 1024;
@@ -103,8 +107,16 @@ pub(crate) struct Opened {
 /// What is known of a channel while it is there.
 struct Channel {
     decryptor: Address,
+    /// Since when its way to the peer is gone.
+    orphaned: Option<Instant>,
     /// Says who is no longer there when it is dropped.
     _alive: watch::Sender<()>,
+}
+
+impl Channel {
+    fn new(decryptor: Address, alive: watch::Sender<()>) -> Self {
+        Self { decryptor, orphaned: None, _alive: alive }
+    }
 }
 
 /// The task's state.
@@ -128,6 +140,9 @@ pub(crate) struct Shard {
     inboxes: BTreeMap<Address, mpsc::Sender<Delivery>>,
     /// By encryptor.
     channels: BTreeMap<Address, Channel>,
+    orphan_time: OrphanTime,
+    /// When channels whose way is gone are to be looked for.
+    sweep: Option<Instant>,
     /// Who waits for a channel to open, by its decryptor.
     opening: BTreeMap<Address, oneshot::Sender<CoreResult<Opened>>>,
     pub(crate) turns: Turns,
@@ -159,6 +174,7 @@ pub(crate) struct Undo {
 /// What a shard is made of.
 pub(crate) struct Parts {
     pub(crate) config: node::Config,
+    pub(crate) orphan_time: OrphanTime,
     pub(crate) entropy: Seeded,
     pub(crate) clock: Clock,
     pub(crate) keys: Arc<Keys>,
@@ -170,7 +186,7 @@ pub(crate) struct Parts {
 
 /// Starts a shard's task.
 pub(crate) fn spawn(parts: Parts) -> Handle {
-    let Parts { config, mut entropy, clock, keys, ends, dialled, tasks, stop } = parts;
+    let Parts { config, orphan_time, mut entropy, clock, keys, ends, dialled, tasks, stop } = parts;
     let (inputs, queue) = mpsc::channel(QUEUE);
     let (events, _) = broadcast::channel(EVENTS);
     let handle = Handle {
@@ -194,6 +210,8 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         unheard: BTreeMap::new(),
         inboxes: BTreeMap::new(),
         channels: BTreeMap::new(),
+        orphan_time,
+        sweep: None,
         opening: BTreeMap::new(),
         turns: Turns::default(),
         sessions: BTreeMap::new(),
@@ -283,7 +301,7 @@ impl Shard {
         let timer = tokio::time::sleep(std::time::Duration::ZERO);
         tokio::pin!(timer);
         loop {
-            let due = self.node.deadline().map(|deadline| deadline.at);
+            let due = [self.node.deadline().map(|deadline| deadline.at), self.sweep].into_iter().flatten().min();
             let overdue = due.is_some_and(|at| at <= self.clock.now());
             if stop.is_cancelled() {
                 break;
@@ -326,6 +344,7 @@ impl Shard {
             if due.is_some_and(|at| at <= self.clock.now()) {
                 self.with(|node, env| node.handle_timeout(env));
             }
+            self.close_orphans();
             self.resume();
             self.flush();
         }
@@ -442,7 +461,7 @@ impl Shard {
                 tracing::info!(%encryptor, %peer, "channel open");
                 self.channels
                     .entry(encryptor.clone())
-                    .or_insert_with(|| Channel { decryptor: decryptor.clone(), _alive: watch::channel(()).0 });
+                    .or_insert_with(|| Channel::new(decryptor.clone(), watch::channel(()).0));
                 if let Some(opening) = self.opening.remove(decryptor) {
                     // Who is gone has undone it.
                     let _ = opening.send(Ok(Opened { peer: *peer }));
@@ -459,6 +478,7 @@ impl Shard {
             Event::ChannelClosed { encryptor } => {
                 tracing::info!(%encryptor, "channel closed");
                 self.shut_gates(encryptor);
+                self.sweep_soon();
                 if let Some(channel) = self.channels.remove(encryptor) {
                     self.opening.remove(&channel.decryptor);
                 }
@@ -596,7 +616,7 @@ impl Shard {
         if let Ok(Addresses { encryptor, decryptor }) = &addresses {
             // Known before what the node has to say about it is heard.
             self.opening.insert(decryptor.clone(), says);
-            self.channels.insert(encryptor.clone(), Channel { decryptor: decryptor.clone(), _alive: alive });
+            self.channels.insert(encryptor.clone(), Channel::new(decryptor.clone(), alive));
         }
         self.drain();
         Ok((addresses?, opened, lives))
@@ -698,7 +718,44 @@ impl Shard {
         self.tell(node::Input::Disconnected { connection });
     }
 
+    /// Something that channels may lead through is gone.
+    fn sweep_soon(&mut self) {
+        if !self.channels.is_empty() {
+            let soon = self.clock.now() + SWEEP;
+            self.sweep = Some(self.sweep.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
+    /// Closes the channels whose way has been gone for too long.
+    fn close_orphans(&mut self) {
+        let now = self.clock.now();
+        if self.sweep.is_none_or(|at| at > now) {
+            return;
+        }
+        self.sweep = None;
+        //= spec/src/channels.md#chn-64
+        //# A node MUST close an open channel when nobody has had the first address of its way to the peer for the time of a channel without a way.
+        let (mut lost, mut next) = (Vec::new(), None::<Instant>);
+        for (encryptor, channel) in &mut self.channels {
+            if !self.node.is_orphaned(encryptor) {
+                channel.orphaned = None;
+                continue;
+            }
+            let end = *channel.orphaned.get_or_insert(now) + self.orphan_time.effective();
+            if end <= now {
+                lost.push(encryptor.clone());
+            } else {
+                next = Some(next.map_or(end, |next| next.min(end)));
+            }
+        }
+        self.sweep = next.map(|at| at.max(now + SWEEP));
+        for encryptor in lost {
+            let _ = self.stop_worker(&encryptor);
+        }
+    }
+
     fn forget(&mut self, connection: ConnectionId) {
+        self.sweep_soon();
         self.parked.remove(&connection);
         if let Some(mut pipe) = self.connections.remove(&connection) {
             // The last words are written, if the peer takes them soon.

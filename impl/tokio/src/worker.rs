@@ -11,6 +11,7 @@ use razor::identity::Identifier;
 use razor::node::{Delivery, Provenance};
 use razor::routing::{Address, Message, Route, RouteRef};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
@@ -19,6 +20,9 @@ use crate::shard::{Handle, Input, Outgoing, Ticket};
 
 /// How many messages one context may have on their way into the node.
 const WINDOW: usize = 64;
+
+/// How late the node may hear that a message was taken: far sooner than the stall time.
+const PROMPT: Duration = Duration::from_millis(50);
 
 /// Tells who sends a message how it went.
 type Verdict = oneshot::Sender<CoreResult<()>>;
@@ -99,12 +103,21 @@ pub struct Context {
     messages: mpsc::Receiver<Delivery>,
     /// Messages that were received and not yet acknowledged.
     taken: u64,
+    acknowledged: Instant,
     window: Arc<Semaphore>,
 }
 
 impl Context {
     pub(crate) fn new(node: Node, shard: Handle, address: Address, messages: mpsc::Receiver<Delivery>) -> Self {
-        Self { node, shard, address, messages, taken: 0, window: Arc::new(Semaphore::new(WINDOW)) }
+        Self {
+            node,
+            shard,
+            address,
+            messages,
+            taken: 0,
+            acknowledged: Instant::now(),
+            window: Arc::new(Semaphore::new(WINDOW)),
+        }
     }
 
     /// The address.
@@ -188,7 +201,9 @@ impl Context {
     /// # Errors
     /// [`Error::Stopped`] when the node has been shut down.
     pub async fn receive(&mut self) -> Result<Received> {
-        if self.messages.is_empty() || self.taken >= self.messages.max_capacity() as u64 / 2 {
+        // Whoever is quick acknowledges many at once, whoever is slow each of them: he is not to be taken for dead.
+        let many = self.taken >= self.messages.max_capacity() as u64 / 2;
+        if many || self.messages.is_empty() || self.acknowledged.elapsed() > PROMPT {
             self.acknowledge().await?;
         }
         let delivery = self.messages.recv().await.ok_or(Error::Stopped)?;
@@ -202,6 +217,7 @@ impl Context {
             let taken = Input::Taken { inbox: self.address.clone(), messages: self.taken };
             self.shard.send(taken).await?;
             self.taken = 0;
+            self.acknowledged = Instant::now();
         }
         Ok(())
     }

@@ -30,6 +30,24 @@ impl HandshakeTime {
     }
 }
 
+/// How long an open channel lives whose way to the peer is gone (spec: "Limits").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OrphanTime(pub Duration);
+
+impl OrphanTime {
+    /// A peer has at least so long to come back over another connection.
+    pub const FLOOR: Self = Self(Duration::from_secs(1));
+    /// Nobody waits for longer.
+    pub const CEILING: Self = Self(Duration::from_secs(86_400));
+    /// How long is waited unless told otherwise: as long as for a handshake.
+    pub const DEFAULT: Self = Self(Duration::from_secs(120));
+
+    /// The time that counts: between floor and ceiling.
+    pub fn effective(self) -> Duration {
+        self.clamp(Self::FLOOR, Self::CEILING).0
+    }
+}
+
 /// How much is held of what arrives before a handshake is finished (spec: "Limits").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HoldLimits {

@@ -31,7 +31,7 @@ mod window;
 mod worker;
 
 pub use admission::{Admission, Place, Places};
-pub use config::{Config, HandshakeTime, HoldLimits};
+pub use config::{Config, HandshakeTime, HoldLimits, OrphanTime};
 pub use keys::{Decryptor, Encryptor, INTERVAL};
 pub use listener::{LISTENER, Listening, listen};
 pub use machine::{Addresses, Channel, Event, Input, Output, Ticket};

@@ -230,6 +230,10 @@ impl<S: Suite> Worker for ChannelWorker<S> {
         port == ENCRYPTOR
     }
 
+    fn way(&self) -> Option<Address> {
+        Some(self.channel.remote_route()?.as_ref().first()?.to_owned())
+    }
+
     fn trusted(&self, picture: &mut Snapshot) {
         self.channel.trusted(picture);
     }

@@ -469,6 +469,14 @@ impl Node {
         self.table.find(address.as_ref()).is_some()
     }
 
+    /// Whether what the worker at `address` sends on leads nowhere, for nobody has the first address of its way: an
+    /// open channel whose connection is gone, for example. Its peer may come back over another one.
+    pub fn is_orphaned(&self, address: &Address) -> bool {
+        let worker = self.table.find(address.as_ref()).and_then(|(id, _)| self.table.get(id));
+        let way = worker.and_then(|resident| resident.worker.way());
+        way.is_some_and(|way| self.connections.dialled(&way).is_none() && !self.has_worker(&way))
+    }
+
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.table.len()

@@ -60,6 +60,11 @@ pub trait Worker: Send {
         false
     }
 
+    /// The address that all it sends on goes to first, while it has one such way.
+    fn way(&self) -> Option<Address> {
+        None
+    }
+
     /// Adds its trusted state to `picture`.
     fn trusted(&self, _picture: &mut Snapshot) {}
 
