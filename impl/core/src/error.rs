@@ -21,6 +21,19 @@ pub enum Blame {
     Limit,
 }
 
+impl Blame {
+    /// Its name in one word, as vectors, counters and reports have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Blame::Malformed => "malformed",
+            Blame::Misbehaved => "misbehaved",
+            Blame::Denied => "denied",
+            Blame::Misuse => "misuse",
+            Blame::Limit => "limit",
+        }
+    }
+}
+
 impl fmt::Display for Blame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -68,7 +68,7 @@ pub use network::{Accept, BoxFuture, BoxStream, Network, Stream, Tcp};
 pub use node::{Builder, Connection, Listener, Node, Starting};
 pub use reach::Reach;
 pub use session::{Session, SessionOptions};
-pub use status::{Status, blame_name};
+pub use status::Status;
 pub use suite::Suite;
 pub use worker::{Context, Received, Worker};
 

@@ -91,7 +91,7 @@ impl Status {
         let name = "razor_failures_total";
         head(&mut text, name, "Failures by the requirement that was not met and by blame", "counter");
         for ((requirement, blame), count) in &self.failures {
-            let blame = blame_name(*blame);
+            let blame = blame.name();
             let _ = writeln!(text, "{name}{{requirement=\"{requirement}\",blame=\"{blame}\"}} {count}");
         }
         text
@@ -101,17 +101,6 @@ impl Status {
 fn head(text: &mut String, name: &str, help: &str, kind: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}");
-}
-
-/// The word for a blame in labels and JSON.
-pub const fn blame_name(blame: Blame) -> &'static str {
-    match blame {
-        Blame::Malformed => "malformed",
-        Blame::Misbehaved => "misbehaved",
-        Blame::Denied => "denied",
-        Blame::Misuse => "misuse",
-        Blame::Limit => "limit",
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use razor::{Blame, Error};
+use razor::Error;
 
 use crate::report::{Check, Options, Progress, Row, Tally};
 
@@ -111,19 +111,9 @@ impl From<Outcome> for Expect {
         match outcome {
             Ok(value) => Expect::Ok(value),
             Err(error) => {
-                Expect::Refused { blame: blame(error.blame()).into(), requirement: error.requirement().into() }
+                Expect::Refused { blame: error.blame().name().into(), requirement: error.requirement().into() }
             }
         }
-    }
-}
-
-fn blame(blame: Blame) -> &'static str {
-    match blame {
-        Blame::Malformed => "malformed",
-        Blame::Misbehaved => "misbehaved",
-        Blame::Denied => "denied",
-        Blame::Misuse => "misuse",
-        Blame::Limit => "limit",
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
-use razor_tokio::{Node, Result, blame_name};
+use razor_tokio::{Node, Result};
 use serde::{Deserialize, Serialize};
 
 use super::onward::Kept;
@@ -113,7 +113,7 @@ impl Source {
         let status = self.node.status().await?;
         let failures = status.failures.iter().map(|((requirement, blame), count)| Failures {
             requirement: (*requirement).into(),
-            blame: blame_name(*blame).into(),
+            blame: blame.name().into(),
             count: *count,
         });
         Ok(Report {

@@ -1,5 +1,7 @@
 //! What waits for a full receiver, where, and for how long.
 
+use core::time::Duration;
+
 use super::*;
 
 //= spec/src/nodes.md#nod-21

@@ -1,3 +1,5 @@
+use core::time::Duration;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
