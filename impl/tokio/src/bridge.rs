@@ -1,13 +1,15 @@
 //! A worker that stands for a connection.
 
-use razor::node::ConnectionId;
+use razor::error::Result;
+use razor::node::{ConnectionId, Context, Delivery, Worker};
 use razor::routing::{Address, Route};
-
-use crate::error::Result;
-use crate::worker::{Context, Received, Worker};
 
 /// Sends what comes to it on over a connection, and what comes back over that to whom it is for. In routes its name
 /// takes the place of the connection's address, which is random and another one for each connection.
+///
+/// Like a hop it serves many: what a receiver has no room for is dropped and counted, so that one who reads nothing
+/// does not stop the others.
+#[derive(Debug, Clone)]
 pub(crate) struct Bridge {
     pub(crate) connection: ConnectionId,
     /// The connection's address.
@@ -15,17 +17,21 @@ pub(crate) struct Bridge {
 }
 
 impl Worker for Bridge {
-    async fn handle_message(&mut self, context: &mut Context, message: Received) -> Result<()> {
-        let rest = message.onward_route().iter().skip(1);
-        let mut back = Route::from(context.address().clone());
-        let onward: Route = if message.provenance().from_connection() == Some(self.connection) {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let Delivery { mut message, port, provenance } = delivery;
+        message.pop_onward()?;
+        if provenance.from_connection() == Some(self.connection) {
             // The connection has put its address on the return route; who answers finds it by the bridge's name.
-            message.return_route().iter().skip(1).for_each(|address| back.append(address));
-            rest.collect()
+            let back: Route = message.return_route().iter().skip(1).collect();
+            let onward = message.onward().to_owned();
+            message.set_routes(onward.as_ref(), back.as_ref());
         } else {
-            back.extend(message.return_route());
-            [self.way.as_ref()].into_iter().chain(rest).collect()
-        };
-        context.relay(message, onward, back).await
+            message.push_onward(self.way.as_ref());
+        }
+        if let Some(own) = cx.address(port) {
+            message.push_return(own.as_ref());
+        }
+        cx.forward(port, message, provenance);
+        Ok(())
     }
 }

@@ -567,13 +567,14 @@ impl Starting {
     }
 
     /// Starts a worker that stands for a connection: what comes to it goes on over the connection, and answers come
-    /// back through it. So peers can be told a name that lasts, and need not know the connection's address.
+    /// back through it. So peers can be told a name that lasts, and need not know the connection's address. It runs
+    /// in the core, on every shard.
     ///
     /// # Errors
     /// `NOD-13` when the address is taken.
     pub async fn bridge(self, connection: &Connection) -> Result<()> {
         let worker = Bridge { connection: connection.id, way: connection.address.clone() };
-        self.reached_through(&connection.reach).worker(worker).await
+        self.reached_through(&connection.reach).builtin(move || Box::new(worker.clone())).await
     }
 
     /// Starts the worker that sends everything back. It runs in the core, on every shard.
@@ -592,10 +593,11 @@ impl Starting {
         self.builtin(|| Box::new(Hop)).await
     }
 
-    async fn builtin(self, worker: fn() -> Box<dyn node::Worker>) -> Result<()> {
+    async fn builtin(self, worker: impl Fn() -> Box<dyn node::Worker> + Clone + Send + 'static) -> Result<()> {
         let Self { node, mailbox, reach } = self;
         for shard in &node.inner.shards {
-            let (mailbox, flow) = (mailbox.clone(), Reach::flow(&reach, shard.index()));
+            let (mailbox, worker) = (mailbox.clone(), worker.clone());
+            let flow = Reach::flow(&reach, shard.index());
             let address = mailbox.address.clone();
             let spec = move || node::Spec { mailboxes: vec![mailbox], flow, worker: worker() };
             let started = shard.call(move |shard| shard.with(|node, env| node.start_worker(env, spec()))).await?;

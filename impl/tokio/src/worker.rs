@@ -171,22 +171,6 @@ impl Context {
         self.dispatch(message, provenance).await
     }
 
-    /// Sends a received message on along other routes than its own: for a worker that stands for a way which its
-    /// peers need not know. Where it came from stays what it was.
-    ///
-    /// # Errors
-    /// Those of [`send`](Self::send).
-    pub async fn relay(
-        &mut self,
-        message: Received,
-        onward: impl Borrow<Route>,
-        back: impl Borrow<Route>,
-    ) -> Result<()> {
-        let Delivery { mut message, provenance, .. } = message.delivery;
-        message.set_routes(onward.borrow().as_ref(), back.borrow().as_ref());
-        self.dispatch(message, provenance).await
-    }
-
     /// Sends `payload` along `route` and gives the next message that comes.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::{SOON, Server};
 use razor::channel::Trust;
 use razor::error::Blame;
+use razor::node::Config;
 use razor_tokio::{ChannelOptions, Context, Error, Node, Received, Result, Worker};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,4 +125,34 @@ async fn what_goes_wrong_with_a_message_is_told_to_who_waits_and_counted_otherwi
     }
     assert_eq!(node.status().await.unwrap().failures[&("NOD-2", Blame::Misuse)], 3);
     node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_who_reads_nothing_does_not_keep_a_bridge_from_serving_others() {
+    let server = Server::start(ChannelOptions::default()).await;
+    let middle = Node::start().unwrap();
+    let listener = middle.listen("127.0.0.1:0").await.unwrap();
+    let onward = middle.connect(&server.at).await.unwrap();
+    middle.open("bridge").reached_through(listener.reach()).bridge(&onward).await.unwrap();
+    let at = listener.local_addr().to_string();
+
+    let small = Config { inbox: 4, hand_over: 1, stall: Duration::from_secs(3600), ..Config::DEFAULT };
+    let idle = Node::builder().config(small).start().unwrap();
+    let connection = idle.connect(&at).await.unwrap();
+    let mut context = idle.open("app").reached_through(connection.reach()).context().await.unwrap();
+    let payload = vec![0; 65_536];
+    for _ in 0..400 {
+        context.send(connection.route("bridge").then("echo"), &payload).await.unwrap();
+    }
+
+    let node = Node::start().unwrap();
+    let connection = node.connect(&at).await.unwrap();
+    let mut other = node.open("app").reached_through(connection.reach()).context().await.unwrap();
+    for _ in 0..10 {
+        let answer = other.request(connection.route("bridge").then("echo"), b"hello", SOON).await.unwrap();
+        assert_eq!(answer.payload(), b"hello");
+    }
+    for node in [idle, node, middle, server.node] {
+        node.shutdown().await;
+    }
 }
