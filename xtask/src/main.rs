@@ -1,6 +1,7 @@
 //! The repository's own commands: `cargo xtask <command>`.
 
 mod book;
+mod channels;
 mod corpus;
 mod coverage;
 mod diagrams;
@@ -57,6 +58,8 @@ enum Task {
     Replay,
     /// What that many idle workers cost in one node; 10_000_000 take about a gigabyte
     IdleWorkers { count: String },
+    /// What that many channels leave behind that are opened and closed one after the other, and how long each takes
+    Channels { count: String },
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Task::Coverage { check, update } => coverage::measure(&root, check, update),
         Task::Replay => coverage::replay(&root),
         Task::IdleWorkers { count } => idle::measure(&count),
+        Task::Channels { count } => channels::measure(&count),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),

@@ -69,9 +69,11 @@ impl Node {
 
     /// Puts the keys of an identity into the vault.
     fn take_in(&self, kept: Kept, key: StaticKey) -> Result<Identity> {
-        let mut vault = self.keys().vault();
-        vault.import_signing_key(kept.kind, &kept.secret)?;
-        vault.import_static_key(&key.secret);
+        {
+            let mut vault = self.keys().vault();
+            vault.import_signing_key(kept.kind, &kept.secret)?;
+            vault.import_static_key(&key.secret);
+        }
         self.keys().pin(&kept.identity)?;
         Ok(Identity { identity: kept.identity, attestation: key.attestation })
     }
