@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::{Error, Result};
-use crate::node::Node;
+use crate::node::{Connection, Node};
 use crate::shard::Handle;
 
 /// The first pause after a connection could not be made; each that follows is twice as long.
@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub struct KeptConnection {
     /// Where each of its connections lives.
     pub(crate) shard: Handle,
-    up: watch::Receiver<bool>,
+    newest: watch::Receiver<Option<Arc<Connection>>>,
     redial: Arc<Notify>,
     stop: CancellationToken,
 }
@@ -34,10 +34,10 @@ impl Node {
     /// Keeps a connection to the node that listens at `peer`, a `host:port`. Routes that begin with
     /// `1#host:port` go over it, whichever it is now.
     pub fn keep_connected(&self, peer: &str) -> KeptConnection {
-        let (says, up) = watch::channel(false);
+        let (says, newest) = watch::channel(None);
         let kept = KeptConnection {
             shard: self.any_shard().clone(),
-            up,
+            newest,
             redial: Arc::new(Notify::new()),
             stop: self.stop_token(),
         };
@@ -49,15 +49,27 @@ impl Node {
 impl KeptConnection {
     /// Whether there is a connection.
     pub fn is_up(&self) -> bool {
-        *self.up.borrow()
+        self.newest.borrow().is_some()
     }
 
-    /// Waits until there is a connection.
+    /// Waits until there is a connection, and gives it.
     ///
     /// # Errors
     /// [`Error::Stopped`] when it has been stopped.
-    pub async fn up(&self) -> Result<()> {
-        self.up.clone().wait_for(|up| *up).await.map(drop).map_err(|_| Error::Stopped)
+    pub async fn up(&self) -> Result<Arc<Connection>> {
+        self.after(None).await
+    }
+
+    /// Waits until there is another connection than this one, and gives it.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when it has been stopped.
+    pub async fn after(&self, old: Option<&Connection>) -> Result<Arc<Connection>> {
+        let old = old.map(Connection::id);
+        let mut newest = self.newest.clone();
+        let another = newest.wait_for(|newest| newest.as_ref().is_some_and(|newest| Some(newest.id()) != old));
+        let another = another.await.map_err(|_| Error::Stopped)?;
+        another.clone().ok_or(Error::Stopped)
     }
 
     /// Closes the connection that there is and dials anew: nothing comes through it any more.
@@ -76,7 +88,7 @@ impl KeptConnection {
     }
 }
 
-async fn keep(node: Node, peer: String, up: watch::Sender<bool>, kept: KeptConnection) {
+async fn keep(node: Node, peer: String, newest: watch::Sender<Option<Arc<Connection>>>, kept: KeptConnection) {
     let mut pause = SHORTEST;
     loop {
         let connected = tokio::select! {
@@ -85,7 +97,8 @@ async fn keep(node: Node, peer: String, up: watch::Sender<bool>, kept: KeptConne
         };
         match connected.unwrap_or(Err(Error::Timeout)) {
             Ok(connection) => {
-                up.send_replace(true);
+                let connection = Arc::new(connection);
+                newest.send_replace(Some(connection.clone()));
                 tracing::info!(%peer, "connected");
                 let begun = tokio::time::Instant::now();
                 tokio::select! {
@@ -94,7 +107,7 @@ async fn keep(node: Node, peer: String, up: watch::Sender<bool>, kept: KeptConne
                     () = kept.stop.cancelled() => {}
                 }
                 let _ = connection.close().await;
-                up.send_replace(false);
+                newest.send_replace(None);
                 tracing::info!(%peer, "connection gone");
                 if begun.elapsed() > LONGEST {
                     pause = SHORTEST;
@@ -105,8 +118,15 @@ async fn keep(node: Node, peer: String, up: watch::Sender<bool>, kept: KeptConne
         }
         tokio::select! {
             () = kept.stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(about(pause)) => {}
         }
         pause = (pause * 2).min(LONGEST);
     }
+}
+
+/// Between half of a time and all of it, so that many who lost the same peer do not come back together.
+fn about(time: Duration) -> Duration {
+    // Without randomness, all of it.
+    let share = getrandom::u32().map_or(1.0, |drawn| f64::from(drawn) / f64::from(u32::MAX));
+    time.mul_f64(0.5 + share / 2.0)
 }

@@ -490,7 +490,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::Stopped`].
-    pub async fn close(self) -> Result<()> {
+    pub async fn close(&self) -> Result<()> {
         self.shard.send(Input::Gone { connection: self.id }).await
     }
 }

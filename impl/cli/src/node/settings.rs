@@ -51,7 +51,7 @@ pub(super) struct Settings {
     /// The folder of identities, keys and the node's socket [default: razor in the user's data folder]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
-    /// How many cores to use [default: 1]
+    /// How many cores to use [default: all]
     #[arg(long, value_name = "N")]
     pub(super) shards: Option<NonZeroU16>,
     /// Where to ask for /status and /metrics by HTTP: HOST:PORT or unix:PATH [default: unix:DIR/node.sock]
@@ -178,11 +178,6 @@ impl Settings {
                 )));
             }
         }
-        if self.connect.is_some() && self.shards.is_some_and(|shards| shards.get() > 1) {
-            return Err(Failure::usage(
-                "a connection that is kept belongs to one shard; leave --shards at 1 with --connect",
-            ));
-        }
         let mut names: Vec<&str> =
             [&self.channels, &self.echo, &self.hop].into_iter().flatten().map(String::as_str).collect();
         names.extend(self.connect.iter().flatten().map(|it| it.name.as_str()));
@@ -279,7 +274,6 @@ mod tests {
     fn what_does_not_go_together_is_refused() {
         for text in [
             "trust = []",
-            "shards = 2\nconnect = [\"a:1\"]",
             "echo = \"e\"\nhop = \"e\"",
             "echo-through = \"tcp\"",
             "echo = \"e\"\necho-through = \"channels\"",

@@ -44,7 +44,8 @@ impl Start {
         let settings = self.settings.or(file.unwrap_or_default());
         settings.check()?;
         logs::begin(settings.log_level.unwrap_or_default(), settings.log_format.unwrap_or_default());
-        let shards = settings.shards.map_or(1, |shards| usize::from(shards.get()));
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = settings.shards.map_or_else(cores, |shards| usize::from(shards.get()));
         os::runtime(shards)?.block_on(run(settings, shards))
     }
 }
