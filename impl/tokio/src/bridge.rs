@@ -9,7 +9,7 @@ use razor::routing::{Address, Route};
 ///
 /// Like a hop it serves many: what a receiver has no room for is dropped and counted, so that one who reads nothing
 /// does not stop the others.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Bridge {
     pub(crate) connection: ConnectionId,
     /// The connection's address.

@@ -568,13 +568,21 @@ impl Starting {
 
     /// Starts a worker that stands for a connection: what comes to it goes on over the connection, and answers come
     /// back through it. So peers can be told a name that lasts, and need not know the connection's address. It runs
-    /// in the core, on every shard.
+    /// in the core, on the connection's shard, where answers find it.
     ///
     /// # Errors
     /// `NOD-13` when the address is taken.
     pub async fn bridge(self, connection: &Connection) -> Result<()> {
-        let worker = Bridge { connection: connection.id, way: connection.address.clone() };
-        self.reached_through(&connection.reach).builtin(move || Box::new(worker.clone())).await
+        let Self { mailbox, reach, .. } = self.reached_through(&connection.reach);
+        let (address, index) = (mailbox.address.clone(), connection.shard.index());
+        let worker = Box::new(Bridge { connection: connection.id, way: connection.address.clone() });
+        let started = connection.shard.call(move |shard| -> CoreResult<_> {
+            let flow = Reach::flow(&reach, index);
+            let spec = node::Spec { mailboxes: vec![mailbox.clone()], flow, worker };
+            shard.with(|node, env| node.start_worker(env, spec))?;
+            Ok(shard.open_gates(&mailbox, |index| Reach::flow(&reach, index)))
+        });
+        started.await?.map_err(|error| Error::at(error, &address))?.opened(&address).await
     }
 
     /// Starts the worker that sends everything back. It runs in the core, on every shard.
@@ -593,11 +601,10 @@ impl Starting {
         self.builtin(|| Box::new(Hop)).await
     }
 
-    async fn builtin(self, worker: impl Fn() -> Box<dyn node::Worker> + Clone + Send + 'static) -> Result<()> {
+    async fn builtin(self, worker: fn() -> Box<dyn node::Worker>) -> Result<()> {
         let Self { node, mailbox, reach } = self;
         for shard in &node.inner.shards {
-            let (mailbox, worker) = (mailbox.clone(), worker.clone());
-            let flow = Reach::flow(&reach, shard.index());
+            let (mailbox, flow) = (mailbox.clone(), Reach::flow(&reach, shard.index()));
             let address = mailbox.address.clone();
             let spec = move || node::Spec { mailboxes: vec![mailbox], flow, worker: worker() };
             let started = shard.call(move |shard| shard.with(|node, env| node.start_worker(env, spec()))).await?;

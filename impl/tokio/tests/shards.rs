@@ -200,3 +200,25 @@ async fn gates_go_with_what_they_lead_to() {
     client.shutdown().await;
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_serves_connections_on_all_shards() {
+    let (server, middle, client) = (start(), start(), start());
+    let at = serve(&server).await;
+    let onward = middle.connect(&at).await.unwrap();
+    let listener = middle.listen("127.0.0.1:0").await.unwrap();
+    middle.open("server").reached_through(listener.reach()).bridge(&onward).await.unwrap();
+    let at = listener.local_addr().to_string();
+    let identity = client.create_identity().await.unwrap();
+    for n in 0..6u8 {
+        let connection = client.connect(&at).await.unwrap();
+        let route = connection.route("server").then("api");
+        let channel = client.create_secure_channel(&identity, route, ChannelOptions::default()).await.unwrap();
+        let app = client.open(format!("app {n}").as_str()).reached_through(channel.reach());
+        let answer = app.context().await.unwrap().request(channel.route("parrot"), b"hello", SOON).await.unwrap();
+        assert_eq!(answer.payload(), format!("{} said hello", identity.identifier()).into_bytes());
+    }
+    for node in [client, middle, server] {
+        node.shutdown().await;
+    }
+}
