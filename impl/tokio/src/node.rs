@@ -527,10 +527,9 @@ impl Starting {
     /// # Errors
     /// `NOD-13` when the address is taken.
     pub async fn context(self) -> Result<Context> {
+        // Near to what it is reached through.
+        let shard = self.home();
         let Self { node, mailbox, reach } = self;
-        // Near to what it is reached through, if that is in one place.
-        let home = reach.iter().find_map(Reach::home).and_then(|home| node.inner.shards.get(home));
-        let shard = home.unwrap_or_else(|| node.any_shard()).clone();
         let address = mailbox.address.clone();
         let room = node.inner.hand_over;
         let opened = {
@@ -573,16 +572,17 @@ impl Starting {
     /// # Errors
     /// `NOD-13` when the address is taken.
     pub async fn bridge(self, connection: &Connection) -> Result<()> {
-        let Self { mailbox, reach, .. } = self.reached_through(&connection.reach);
-        let (address, index) = (mailbox.address.clone(), connection.shard.index());
-        let worker = Box::new(Bridge { connection: connection.id, way: connection.address.clone() });
-        let started = connection.shard.call(move |shard| -> CoreResult<_> {
-            let flow = Reach::flow(&reach, index);
-            let spec = node::Spec { mailboxes: vec![mailbox.clone()], flow, worker };
-            shard.with(|node, env| node.start_worker(env, spec))?;
-            Ok(shard.open_gates(&mailbox, |index| Reach::flow(&reach, index)))
-        });
-        started.await?.map_err(|error| Error::at(error, &address))?.opened(&address).await
+        let worker = Bridge { connection: connection.id, way: connection.address.clone() };
+        self.reached_through(&connection.reach).forwarder(&connection.shard, worker).await
+    }
+
+    /// Starts the worker that forwards everything. It runs in the core, on one shard.
+    ///
+    /// # Errors
+    /// `NOD-13` when the address is taken.
+    pub async fn hop(self) -> Result<()> {
+        let shard = self.home();
+        self.forwarder(&shard, Hop).await
     }
 
     /// Starts the worker that sends everything back. It runs in the core, on every shard.
@@ -590,27 +590,35 @@ impl Starting {
     /// # Errors
     /// `NOD-13` when the address is taken.
     pub async fn echoer(self) -> Result<()> {
-        self.builtin(|| Box::new(node::Echoer)).await
-    }
-
-    /// Starts the worker that forwards everything. It runs in the core, on every shard.
-    ///
-    /// # Errors
-    /// `NOD-13` when the address is taken.
-    pub async fn hop(self) -> Result<()> {
-        self.builtin(|| Box::new(Hop)).await
-    }
-
-    async fn builtin(self, worker: fn() -> Box<dyn node::Worker>) -> Result<()> {
         let Self { node, mailbox, reach } = self;
         for shard in &node.inner.shards {
             let (mailbox, flow) = (mailbox.clone(), Reach::flow(&reach, shard.index()));
             let address = mailbox.address.clone();
-            let spec = move || node::Spec { mailboxes: vec![mailbox], flow, worker: worker() };
+            let spec = move || node::Spec { mailboxes: vec![mailbox], flow, worker: Box::new(node::Echoer) };
             let started = shard.call(move |shard| shard.with(|node, env| node.start_worker(env, spec()))).await?;
             started.map_err(|error| Error::at(error, &address))?;
         }
         Ok(())
+    }
+
+    /// Starts a worker of the core that sends messages on. It is on one shard, as answers come back to it wherever
+    /// what it sent on has left the node.
+    async fn forwarder(self, on: &Handle, worker: impl node::Worker + 'static) -> Result<()> {
+        let Self { mailbox, reach, .. } = self;
+        let (address, index) = (mailbox.address.clone(), on.index());
+        let started = on.call(move |shard| -> CoreResult<_> {
+            let flow = Reach::flow(&reach, index);
+            let spec = node::Spec { mailboxes: vec![mailbox.clone()], flow, worker: Box::new(worker) };
+            shard.with(|node, env| node.start_worker(env, spec))?;
+            Ok(shard.open_gates(&mailbox, |index| Reach::flow(&reach, index)))
+        });
+        started.await?.map_err(|error| Error::at(error, &address))?.opened(&address).await
+    }
+
+    /// The shard of what it is reached through, if that is in one place.
+    fn home(&self) -> Handle {
+        let home = self.reach.iter().find_map(Reach::home).and_then(|home| self.node.inner.shards.get(home));
+        home.unwrap_or_else(|| self.node.any_shard()).clone()
     }
 }
 

@@ -222,3 +222,27 @@ async fn a_bridge_serves_connections_on_all_shards() {
         node.shutdown().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hop_serves_connections_on_all_shards() {
+    let (server, middle, client) = (start(), start(), start());
+    let at = serve(&server).await;
+    let (here, there) = (middle.connect(&at).await.unwrap(), middle.connect(&at).await.unwrap());
+    let listener = middle.listen("127.0.0.1:0").await.unwrap();
+    let hop = middle.open("hop").reached_through(listener.reach());
+    hop.reached_through(here.reach()).reached_through(there.reach()).hop().await.unwrap();
+    let at = listener.local_addr().to_string();
+    for n in 0..6u8 {
+        let connection = client.connect(&at).await.unwrap();
+        let app = client.open(format!("app {n}").as_str()).reached_through(connection.reach());
+        let mut app = app.context().await.unwrap();
+        for onward in [&here, &there] {
+            let route = connection.route("hop").then(onward.address().clone()).then("parrot");
+            let answer = app.request(route, b"hello", SOON).await.unwrap();
+            assert_eq!(answer.payload(), b" said hello");
+        }
+    }
+    for node in [client, middle, server] {
+        node.shutdown().await;
+    }
+}
