@@ -1,10 +1,20 @@
-//! Messages per second from one application to another, through a secure channel over loopback TCP.
+//! Messages per second from one application to another, through secure channels over loopback TCP.
 
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use razor_tokio::{ChannelOptions, Context, ListenerOptions, Node, SecureChannel};
-use tokio::runtime::Runtime;
+use razor_tokio::{ChannelOptions, Context, Identity, ListenerOptions, Node, Reach, Result, SecureChannel};
+use tokio::runtime::{Builder, Runtime};
+
+/// Two nodes, one of which listens.
+struct Nodes {
+    here: Node,
+    there: Node,
+    alice: Identity,
+    /// What is reached through the channels of the other.
+    channels: Reach,
+    at: String,
+}
 
 /// An application on either node, and the channel between them.
 struct Pair {
@@ -13,23 +23,31 @@ struct Pair {
     channel: SecureChannel,
 }
 
-impl Pair {
-    async fn new() -> razor_tokio::Result<Self> {
-        let (here, there) = (Node::start()?, Node::start()?);
+impl Nodes {
+    async fn new(shards: usize) -> Result<Self> {
+        let (here, there) = (Node::builder().shards(shards).start()?, Node::builder().shards(shards).start()?);
         let (alice, bob) = (here.create_identity().await?, there.create_identity().await?);
         let listener = there.listen("127.0.0.1:0").await?;
         let options = ListenerOptions { reached_through: vec![listener.reach().clone()], ..Default::default() };
-        let channels = there.create_secure_channel_listener(&bob, "api", options).await?;
-        let receiver = there.open("app").reached_through(channels.reach()).context().await?;
-        let connection = here.connect(&listener.local_addr().to_string()).await?;
-        let channel = here.create_secure_channel(&alice, connection.route("api"), ChannelOptions::default()).await?;
-        Ok(Self { sender: here.context("app").await?, receiver, channel })
+        let channels = there.create_secure_channel_listener(&bob, "api", options).await?.reach().clone();
+        Ok(Self { here, there, alice, channels, at: listener.local_addr().to_string() })
     }
 
+    /// A channel over a connection of its own, and an application at each end.
+    async fn pair(&self, name: &str) -> Result<Pair> {
+        let receiver = self.there.open(name).reached_through(&self.channels).context().await?;
+        let connection = self.here.connect(&self.at).await?;
+        let route = connection.route("api");
+        let channel = self.here.create_secure_channel(&self.alice, route, ChannelOptions::default()).await?;
+        let sender = self.here.open(name).reached_through(channel.reach()).context().await?;
+        Ok(Pair { sender, receiver, channel })
+    }
+}
+
+impl Pair {
     /// Sends `count` messages and takes them at the other end.
-    async fn carry(&mut self, count: u64, payload: &[u8]) -> razor_tokio::Result<Duration> {
-        let (sender, route) = (&mut self.sender, self.channel.route("app"));
-        let begun = Instant::now();
+    async fn carry(&mut self, count: u64, payload: &[u8]) -> Result<()> {
+        let (sender, route) = (&mut self.sender, self.channel.route(self.receiver.address().clone()));
         let send = async {
             for _ in 0..count {
                 sender.feed(&route, payload).await?;
@@ -42,23 +60,73 @@ impl Pair {
             }
             Ok(())
         };
-        tokio::try_join!(send, receive).map(|((), ())| begun.elapsed())
+        tokio::try_join!(send, receive).map(drop)
     }
 }
 
-fn tcp(c: &mut Criterion) {
+/// One channel, by the size of its messages.
+fn one_channel(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let mut group = c.benchmark_group("channel over loopback TCP");
     for size in [64, 1024, 16 * 1024, 60 * 1024] {
         group.throughput(Throughput::Elements(1));
         let payload = vec![1; size];
-        let mut pair = runtime.block_on(Pair::new()).expect("a channel");
+        let mut pair = runtime.block_on(async { Nodes::new(1).await?.pair("app").await }).expect("a channel");
         group.bench_function(BenchmarkId::from_parameter(format!("{size} B")), |b| {
-            b.iter_custom(|count| runtime.block_on(pair.carry(count, &payload)).expect("all messages come"));
+            b.iter_custom(|count| {
+                let begun = Instant::now();
+                runtime.block_on(pair.carry(count, &payload)).expect("all messages come");
+                begun.elapsed()
+            });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, tcp);
+/// Several channels at once, by the number of cores: a shard of each node and a thread for each.
+fn cores(c: &mut Criterion) {
+    const CHANNELS: u64 = 8;
+    const PAYLOAD: [u8; 1024] = [1; 1024];
+    let mut group = c.benchmark_group("8 channels of 1 KiB messages");
+    for cores in [1, 2] {
+        group.throughput(Throughput::Elements(CHANNELS));
+        let runtime = Builder::new_multi_thread().worker_threads(cores).enable_all().build().expect("a runtime");
+        let open = async {
+            let nodes = Nodes::new(cores).await?;
+            let mut pairs = Vec::new();
+            for n in 0..CHANNELS {
+                pairs.push(nodes.pair(&format!("app {n}")).await?);
+            }
+            Ok::<_, razor_tokio::Error>(pairs)
+        };
+        let mut pairs = runtime.block_on(open).expect("channels");
+        group.bench_function(BenchmarkId::from_parameter(format!("{cores} core(s)")), |b| {
+            b.iter_custom(|count| {
+                let (elapsed, back) = runtime.block_on(all(std::mem::take(&mut pairs), count, &PAYLOAD));
+                pairs = back;
+                elapsed
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Has all of them carry `count` messages, each on a task of its own.
+async fn all(pairs: Vec<Pair>, count: u64, payload: &'static [u8]) -> (Duration, Vec<Pair>) {
+    let begun = Instant::now();
+    let carry = |mut pair: Pair| {
+        tokio::spawn(async move {
+            pair.carry(count, payload).await.expect("all messages come");
+            pair
+        })
+    };
+    let tasks: Vec<_> = pairs.into_iter().map(carry).collect();
+    let mut back = Vec::new();
+    for task in tasks {
+        back.push(task.await.expect("a task that ends"));
+    }
+    (begun.elapsed(), back)
+}
+
+criterion_group!(benches, one_channel, cores);
 criterion_main!(benches);
