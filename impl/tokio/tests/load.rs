@@ -10,7 +10,7 @@ use common::{Client, Server, echo, in_time};
 use razor::channel::OrphanTime;
 use razor::error::Blame;
 use razor::node::Config;
-use razor_tokio::{BoxStream, ChannelOptions, Context, Node};
+use razor_tokio::{BoxStream, ChannelOptions, Context, Node, Received, Result, Worker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 
@@ -333,4 +333,51 @@ async fn nothing_is_left_of_peers_that_are_killed() {
     client.node.shutdown().await;
     server.node.shutdown().await;
     assert_eq!(server.node.tasks(), 0);
+}
+
+/// Sends everything back, and waits when there is no room.
+struct Patient;
+
+impl Worker for Patient {
+    async fn handle_message(&mut self, context: &mut Context, message: Received) -> Result<()> {
+        let payload = message.payload().to_vec();
+        context.reply(&message, &payload).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_five_hundred_channels_talk_at_once_over_one_connection() {
+    const CHANNELS: usize = 500;
+    const EACH: u32 = 16;
+    let server = Server::start(ChannelOptions::default()).await;
+    server.node.open("patient").reached_through(server.channels.reach()).worker(Patient).await.unwrap();
+    let client = Arc::new(Client::connect(&server).await);
+    let mut opening = tokio::task::JoinSet::new();
+    for n in 0..CHANNELS {
+        let client = client.clone();
+        opening.spawn(async move {
+            let channel = client.channel().await;
+            let context = client.context(format!("app {n}"), &channel).await;
+            (channel, context)
+        });
+    }
+    let mut talking = tokio::task::JoinSet::new();
+    for (channel, mut context) in in_time(opening.join_all()).await {
+        talking.spawn(async move {
+            // All of them are on their way before the first answer is taken.
+            for n in 0..EACH {
+                let mut payload = [0; 1_024];
+                payload[..4].copy_from_slice(&n.to_be_bytes());
+                context.send(channel.route("patient"), &payload).await.unwrap();
+            }
+            for n in 0..EACH {
+                assert_eq!(context.receive().await.unwrap().payload()[..4], n.to_be_bytes());
+            }
+        });
+    }
+    in_time(talking.join_all()).await;
+    let status = server.node.status().await.unwrap();
+    assert!(status.failures.is_empty(), "{:?}", status.failures);
+    client.node.shutdown().await;
+    server.node.shutdown().await;
 }
