@@ -479,6 +479,11 @@ impl Connection {
         self.alias.as_ref()
     }
 
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.alive.has_changed().is_ok()
+    }
+
     /// Waits until it is closed, by either side.
     pub async fn closed(&self) {
         let mut alive = self.alive.clone();

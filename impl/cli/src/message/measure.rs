@@ -82,7 +82,8 @@ pub(super) async fn run(node: &Node, way: &Way, load: &Load) -> Result<Measured>
         }
         while let Some(ended) = senders.join_next().await {
             if let Ok(Err(error)) = ended {
-                return Some(error.to_string());
+                // What is sent to a channel that is gone is sent to nobody.
+                return Some(way.is_gone().map_or_else(|| error.to_string(), |what| format!("{what} was closed")));
             }
         }
         None

@@ -144,13 +144,13 @@ impl Send {
         let asking = timeout(self.timeout, context.request(&way.route, payload, self.timeout));
         let answer = tokio::select! {
             biased;
-            answer = asking => answer.map_err(|_| Error::Timeout).flatten().map_err(|error| self.unanswered(&error))?,
-            what = way.gone() => {
-                return Err(Failure::failed(format!(
-                    "no answer from `{}`: {what} was closed by the other side", self.to
-                )));
-            }
+            answer = asking => answer.map_err(|_| Error::Timeout).flatten(),
+            _ = way.gone() => Err(Error::Stopped),
         };
+        let answer = answer.map_err(|error| match way.is_gone() {
+            Some(what) => Failure::failed(format!("no answer from `{}`: {what} was closed by the other side", self.to)),
+            None => self.unanswered(&error),
+        })?;
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         if self.json {
             return print_json(&One { answer: Answer::of(&answer), milliseconds, channels: channels(way) });

@@ -144,6 +144,15 @@ impl Way {
         self.channels.iter().map(|(route, channel)| (route, channel.peer()))
     }
 
+    /// What of it is gone, if something is.
+    pub(super) fn is_gone(&self) -> Option<&'static str> {
+        let closed = |(_, channel): &(Route, SecureChannel)| !channel.is_open();
+        match self.connection.is_open() {
+            false => Some("the connection"),
+            true => self.channels.last().is_some_and(closed).then_some("the secure channel"),
+        }
+    }
+
     /// Waits until it is gone; says what of it.
     pub(super) async fn gone(&self) -> &'static str {
         match self.channels.last() {
