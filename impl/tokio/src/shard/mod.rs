@@ -4,33 +4,33 @@
 //! waits for anything else. What does not fit into the node stays here, one item for each connection and a
 //! few for each sender, and is offered again after every step; whoever sent it waits meanwhile.
 
+mod handle;
+mod owner;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use razor::channel::{self, Addresses, OrphanTime};
+use razor::channel::OrphanTime;
 use razor::env::{Env, Instant, Seeded};
 use razor::error::{Blame, Result as CoreResult};
 use razor::identity::{Identifier, StoreAnswer};
 use razor::machine::{Machine as _, Refused};
-use razor::node::{
-    self, Answer, Connected, ConnectionId, Delivery, Event, Flow, Mailbox, Provenance, Request, RequestId,
-};
-use razor::routing::{Address, Message, Route};
-use razor::session::{Keeping, Kept};
+use razor::node::{self, Answer, ConnectionId, Delivery, Event, Request, RequestId};
+use razor::routing::Address;
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::connection::{self, Pipe};
-use crate::error::{Error, Result};
+use crate::connection::Pipe;
+use crate::error::Result;
 use crate::keys::{Keys, Unwritten};
 use crate::link::{Crossed, Dialled, Ends, Links};
-use crate::network::BoxStream;
 use crate::turns::Turns;
+
+pub(crate) use handle::{Handle, Input, Outgoing, Ticket};
 
 /// How many inputs wait for a shard before those who send them wait.
 const QUEUE: usize = 1024;
@@ -43,60 +43,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// How many events are kept for who listens to them slowly.
 const EVENTS: usize = 1024;
-
-/// Something to be done with a shard.
-pub(crate) type Call = Box<dyn FnOnce(&mut Shard) + Send>;
-
-/// What a shard takes.
-pub(crate) enum Input {
-    /// Something is to be done with the node.
-    Call(Call),
-    /// Bytes came from a connection's peer. There is one of these at a time for each connection.
-    Received { connection: ConnectionId, bytes: Vec<u8> },
-    /// Bytes were written to a connection's peer.
-    Sent { connection: ConnectionId, bytes: u64 },
-    /// A connection has ended.
-    Gone { connection: ConnectionId },
-    /// The answer to a question of the node's that could not be answered at once.
-    Answer { id: RequestId, answer: Answer },
-    /// The owner of an inbox took messages from it.
-    Taken { inbox: Address, messages: u64 },
-    /// A message is to be sent.
-    Send(Outgoing),
-}
-
-/// A message to be sent, and who waits for that.
-pub(crate) struct Outgoing {
-    /// The inbox that it is sent from.
-    pub(crate) from: Address,
-    pub(crate) message: Message,
-    pub(crate) provenance: Provenance,
-    pub(crate) ticket: Ticket,
-}
-
-/// Who waits for a message to enter the node.
-pub(crate) struct Ticket {
-    /// Dropped with the ticket: another message may be sent. So nobody has many waiting, not even those of them
-    /// that nobody waits for any more.
-    pub(crate) _permit: OwnedSemaphorePermit,
-    /// Told how it went, if somebody wants to know.
-    pub(crate) verdict: Option<oneshot::Sender<CoreResult<()>>>,
-}
-
-impl Ticket {
-    fn used(self, result: CoreResult<()>) {
-        match (self.verdict, result) {
-            (Some(verdict), result) => drop(verdict.send(result)),
-            (None, Err(error)) => tracing::debug!(%error, "a message was not sent"),
-            (None, Ok(())) => {}
-        }
-    }
-
-    /// Whether somebody wanted to know how it went, and no longer does.
-    fn is_abandoned(&self) -> bool {
-        self.verdict.as_ref().is_some_and(oneshot::Sender::is_closed)
-    }
-}
 
 /// A channel that has opened.
 #[derive(Debug, Clone, Copy)]
@@ -154,23 +100,6 @@ pub(crate) struct Shard {
     stop: CancellationToken,
 }
 
-/// How others reach a shard.
-#[derive(Clone)]
-pub(crate) struct Handle {
-    inputs: mpsc::Sender<Input>,
-    events: broadcast::Sender<Event>,
-    index: usize,
-    tasks: TaskTracker,
-    runtime: runtime::Handle,
-}
-
-/// Undoes something on a shard when it is dropped, unless it is [kept](Self::keep): whoever called for what was made
-/// may be gone before he hears of it.
-pub(crate) struct Undo {
-    shard: Handle,
-    what: Option<Call>,
-}
-
 /// What a shard is made of.
 pub(crate) struct Parts {
     pub(crate) config: node::Config,
@@ -224,73 +153,6 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
     shard.join(ends.links);
     tasks.spawn(shard.run(queue, ends.crossed));
     handle
-}
-
-impl Handle {
-    /// This shard's number.
-    pub(crate) fn index(&self) -> usize {
-        self.index
-    }
-
-    /// Does something with the shard and gives back what comes of it.
-    pub(crate) async fn call<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&mut Shard) -> T + Send + 'static,
-    ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        let call = Box::new(move |shard: &mut Shard| drop(answer.send(call(shard))));
-        self.send(Input::Call(call)).await?;
-        answered.await.map_err(|_| Error::Stopped)
-    }
-
-    /// Gives it an input; waits while its queue is full.
-    pub(crate) async fn send(&self, input: Input) -> Result<()> {
-        self.inputs.send(input).await.map_err(|_| Error::Stopped)
-    }
-
-    /// Has the shard do something when it comes to it, from where nothing can be waited for.
-    pub(crate) fn later(&self, call: impl FnOnce(&mut Shard) + Send + 'static) {
-        if let Err(mpsc::error::TrySendError::Full(input)) = self.inputs.try_send(Input::Call(Box::new(call))) {
-            let inputs = self.inputs.clone();
-            // Whoever drops something may be on no thread of the runtime.
-            self.tasks.spawn_on(async move { drop(inputs.send(input).await) }, &self.runtime);
-        }
-    }
-
-    /// Undoes something that was just made on this shard, unless it is kept.
-    pub(crate) fn undo(&self, what: impl FnOnce(&mut Shard) + Send + 'static) -> Undo {
-        Undo { shard: self.clone(), what: Some(Box::new(what)) }
-    }
-
-    /// Undoes what is behind these addresses, unless it is kept.
-    pub(crate) fn undo_workers(&self, addresses: Vec<Address>) -> Undo {
-        self.undo(move |shard| {
-            for address in addresses {
-                // Whoever is gone already needs no stopping.
-                let _ = shard.stop_worker(&address);
-            }
-        })
-    }
-
-    /// What happens from now on.
-    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
-    }
-}
-
-impl Undo {
-    /// It stays.
-    pub(crate) fn keep(mut self) {
-        self.what = None;
-    }
-}
-
-impl Drop for Undo {
-    fn drop(&mut self) {
-        if let Some(what) = self.what.take() {
-            self.shard.later(what);
-        }
-    }
 }
 
 impl Shard {
@@ -528,120 +390,6 @@ impl Shard {
         }
     }
 
-    /// Takes over a stream as a connection. Gives the address to send to in order to reach the peer's node, and what
-    /// says when the connection is gone.
-    pub(crate) fn attach(
-        &mut self,
-        id: ConnectionId,
-        how: Connected,
-        stream: BoxStream,
-    ) -> CoreResult<(Address, watch::Receiver<()>)> {
-        let Some(me) = self.me.upgrade() else { return Err(GONE) };
-        let (alive, lives) = watch::channel(());
-        let alias = how.alias.clone();
-        let (pipe, task) = connection::open(id, stream, me, self.chunk, alive);
-        // Known before what the node has to say to the peer comes out.
-        self.connections.insert(id, pipe);
-        match self.with(|node, env| node.connected(env, id, how)) {
-            Ok(address) => {
-                if let Some(alias) = alias
-                    && let Some(pipe) = self.connections.get_mut(&id)
-                {
-                    self.dialled.insert(alias.clone(), id, address.clone());
-                    pipe.dialled = Some((alias, address.clone()));
-                }
-                self.tasks.spawn(task);
-                Ok((address, lives))
-            }
-            Err(error) => {
-                self.forget(id);
-                Err(error)
-            }
-        }
-    }
-
-    /// Opens an inbox whose messages come out of what is given back.
-    pub(crate) fn open_inbox(
-        &mut self,
-        mailbox: Mailbox,
-        flow: Flow,
-        room: usize,
-    ) -> CoreResult<mpsc::Receiver<Delivery>> {
-        let address = mailbox.address.clone();
-        self.with(|node, env| node.open_inbox(env, mailbox, flow))?;
-        let (to, messages) = mpsc::channel(room);
-        self.inboxes.insert(address, to);
-        Ok(messages)
-    }
-
-    /// Closes an inbox whose messages nobody takes any more; what is sent to its address from now on is dropped,
-    /// and so is what waits to be sent from it.
-    pub(crate) fn close_inbox(&mut self, address: &Address) {
-        // The node's owner may have stopped it, and opened another there.
-        if self.inboxes.get(address).is_none_or(|to| !to.is_closed()) {
-            return;
-        }
-        self.shut_gates(address);
-        self.inboxes.remove(address);
-        self.unsent.retain(|_, waiting| {
-            waiting.retain(|outgoing| outgoing.from != *address);
-            !waiting.is_empty()
-        });
-        let _ = self.with(|node, env| node.stop_worker(env, address));
-    }
-
-    /// Stops what is behind an address.
-    pub(crate) fn stop_worker(&mut self, address: &Address) -> CoreResult<()> {
-        // A gate is shut by the shard that has the worker.
-        if self.is_gate(address) {
-            return Ok(());
-        }
-        self.shut_gates(address);
-        // Whoever receives at an inbox hears that nothing more will come.
-        self.inboxes.remove(address);
-        self.sessions.remove(address);
-        self.with(|node, env| node.stop_worker(env, address))
-    }
-
-    /// Begins to open a channel. What comes back says when it is open, or why not; and when it is gone.
-    pub(crate) fn open_channel(
-        &mut self,
-        create: impl FnOnce(&mut node::Node, &mut Env<'_>, Arc<channel::Config>, &Route) -> CoreResult<Addresses>,
-        config: Arc<channel::Config>,
-        route: &Route,
-    ) -> CoreResult<(Addresses, oneshot::Receiver<CoreResult<Opened>>, watch::Receiver<()>)> {
-        let addresses = self.call(|node, env| create(node, env, config, route));
-        let (says, opened) = oneshot::channel();
-        let (alive, lives) = watch::channel(());
-        if let Ok(Addresses { encryptor, decryptor }) = &addresses {
-            // Known before what the node has to say about it is heard.
-            self.opening.insert(decryptor.clone(), says);
-            self.channels.insert(encryptor.clone(), Channel::new(decryptor.clone(), alive));
-        }
-        self.drain();
-        Ok((addresses?, opened, lives))
-    }
-
-    /// Begins to keep a session. What comes back says whether it is up.
-    pub(crate) fn keep_session(
-        &mut self,
-        keep: impl FnOnce(&mut node::Node, &mut Env<'_>, Keeping) -> CoreResult<Kept>,
-        keeping: Keeping,
-    ) -> CoreResult<(Kept, watch::Receiver<bool>)> {
-        let kept = self.call(|node, env| keep(node, env, keeping));
-        let (says, up) = watch::channel(false);
-        if let Ok(kept) = &kept {
-            self.sessions.insert(kept.session.clone(), says);
-        }
-        self.drain();
-        Ok((kept?, up))
-    }
-
-    /// How many connections and channels there are.
-    pub(crate) fn census(&self) -> (usize, usize) {
-        (self.connections.len(), self.channels.len())
-    }
-
     fn receive(&mut self, connection: ConnectionId, bytes: Vec<u8>) {
         let input = node::Input::Received { connection, bytes };
         match self.with(|node, env| node.handle(env, input)) {
@@ -782,13 +530,5 @@ impl Shard {
         self.inboxes.clear();
         // Those who are on their way in get through, and out again.
         while inputs.recv().await.is_some() {}
-    }
-}
-
-const GONE: razor::Error = razor::Error::misuse("NOD-24", "the node is shutting down");
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "shard {}", self.index)
     }
 }
