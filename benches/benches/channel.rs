@@ -1,4 +1,5 @@
-//! A channel beside the raw cipher that it is made of, and the handshake beside the crate `snow`.
+//! A channel beside the raw cipher that it is made of; the handshake beside its primitives, and Noise XX beside the
+//! crate `snow`.
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
@@ -9,6 +10,11 @@ use razor::noise::{Noise, initiator, responder};
 use razor::routing::{Message, Route};
 use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{Agreement, Key, SecretKey, X25519};
+use razor_benches::channel::{Party, open};
+use razor_benches::primitives::{self, Raw};
+
+/// What is sealed, in bytes.
+const SIZES: [usize; 5] = [64, 1024, 4 * 1024, 16 * 1024, 60 * 1024];
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -19,12 +25,12 @@ fn message(size: usize) -> Message {
 
 /// Seal and open of a channel, in place, beside the raw AEAD on as many bytes.
 fn seal_and_open(c: &mut Criterion) {
-    for size in [64, 1024, 16 * 1024] {
-        let mut group = c.benchmark_group(format!("seal + open/{size} B"));
+    let mut group = c.benchmark_group("seal + open");
+    for size in SIZES {
         group.throughput(Throughput::Bytes(size as u64));
         let mut sender = Encryptor::<Aes256GcmSha256>::new(Key::new(KEY));
         let mut receiver = Decryptor::<Aes256GcmSha256>::new(Key::new(KEY));
-        group.bench_function(BenchmarkId::from_parameter("channel"), |b| {
+        group.bench_function(BenchmarkId::new("channel", size), |b| {
             b.iter_batched_ref(
                 || message(size),
                 |message| {
@@ -35,7 +41,7 @@ fn seal_and_open(c: &mut Criterion) {
             );
         });
         let aead = Aes256Gcm::new(&KEY.into());
-        group.bench_function(BenchmarkId::from_parameter("raw AES-256-GCM"), |b| {
+        group.bench_function(BenchmarkId::new("AEAD", size), |b| {
             b.iter_batched_ref(
                 || vec![1; size],
                 |text| {
@@ -46,13 +52,23 @@ fn seal_and_open(c: &mut Criterion) {
                 BatchSize::SmallInput,
             );
         });
-        group.finish();
     }
+    group.finish();
+}
+
+/// The mutual handshake with identities, both machines and both vaults, beside all the primitives that it uses.
+fn handshake(c: &mut Criterion) {
+    let mut group = c.benchmark_group("handshake with identities");
+    let (mut alice, mut bob) = (Party::new(1), Party::new(2));
+    group.bench_function("razor", |b| b.iter(|| open::<Aes256GcmSha256>(&mut alice, &mut bob)));
+    let (uses, mut raw) = (primitives::of_a_handshake(), Raw::default());
+    group.bench_function("primitives", |b| b.iter(|| raw.all(&uses)));
+    group.finish();
 }
 
 /// Noise XX with static keys that exist, both sides, empty payloads.
-fn handshake(c: &mut Criterion) {
-    let mut group = c.benchmark_group("Noise XX, both sides");
+fn noise(c: &mut Criterion) {
+    let mut group = c.benchmark_group("Noise XX");
     let (alice, bob) = (SecretKey::new([1; 32]), SecretKey::new([2; 32]));
     let [alice_public, bob_public] = [&alice, &bob].map(X25519::public_key);
     let mut entropy = Seeded::from_u64(1);
@@ -94,5 +110,5 @@ fn snow_of(key: &SecretKey) -> snow::Builder<'_> {
     snow::Builder::new(name).local_private_key(key.as_bytes()).expect("a key")
 }
 
-criterion_group!(benches, seal_and_open, handshake);
+criterion_group!(benches, seal_and_open, handshake, noise);
 criterion_main!(benches);

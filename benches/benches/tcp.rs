@@ -67,12 +67,12 @@ impl Pair {
 /// One channel, by the size of its messages.
 fn one_channel(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
-    let mut group = c.benchmark_group("channel over loopback TCP");
+    let mut group = c.benchmark_group("TCP");
     for size in [64, 1024, 16 * 1024, 60 * 1024] {
         group.throughput(Throughput::Elements(1));
         let payload = vec![1; size];
         let mut pair = runtime.block_on(async { Nodes::new(1).await?.pair("app").await }).expect("a channel");
-        group.bench_function(BenchmarkId::from_parameter(format!("{size} B")), |b| {
+        group.bench_function(BenchmarkId::new("channel", size), |b| {
             b.iter_custom(|count| {
                 let begun = Instant::now();
                 runtime.block_on(pair.carry(count, &payload)).expect("all messages come");

@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo xtask <command>`.
 
+mod bench_report;
 mod book;
 mod channels;
 mod corpus;
@@ -60,6 +61,8 @@ enum Task {
     IdleWorkers { count: String },
     /// What that many channels leave behind that are opened and closed one after the other, and how long each takes
     Channels { count: String },
+    /// Run the benchmarks and hold what they measure against the bars of the design
+    BenchReport(bench_report::Options),
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Task::Replay => coverage::replay(&root),
         Task::IdleWorkers { count } => idle::measure(&count),
         Task::Channels { count } => channels::measure(&count),
+        Task::BenchReport(options) => bench_report::run(&root, &options),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),

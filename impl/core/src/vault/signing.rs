@@ -10,6 +10,7 @@ use core::fmt;
 use p256::ecdsa::signature::Verifier;
 use sha2::{Digest, Sha256};
 
+use super::x25519::below_prime;
 use super::{KeyHandle, Signature, VerifyingKey};
 use crate::error::{Error, Result};
 
@@ -130,7 +131,10 @@ fn ed25519(bytes: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey> {
         .map_err(|_| Error::malformed("VLT-23", "an Ed25519 public key is not a point"))?;
     //= spec/src/vaults.md#vlt-23
     //# A verifier MUST refuse an Ed25519 public key that is not the canonical encoding of a point of large order.
-    if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
+    // The sign of x, in the highest bit, can be chosen but where x is 0, and these points are of small order.
+    let mut y = *bytes;
+    y[31] &= 0x7f;
+    if key.is_weak() || !below_prime(&y) {
         return Err(Error::misbehaved("VLT-23", "an Ed25519 public key is of small order or not canonical"));
     }
     Ok(key)

@@ -73,7 +73,7 @@ impl Agreement for X25519 {
     fn validate(key: &PublicKey) -> Result<()> {
         //= spec/src/vaults.md#vlt-11
         //# The strict check of a public key MUST refuse every encoding of a number that is not below 2^255 - 19, the highest bit included.
-        if key.0.iter().rev().ge(PRIME.iter().rev()) {
+        if !below_prime(&key.0) {
             return Err(Error::malformed("VLT-11", "an X25519 public key is not in its canonical form"));
         }
         //= spec/src/vaults.md#vlt-12
@@ -92,6 +92,11 @@ impl SharedSecret {
         //# Tags, keys and shared secrets MUST be compared in constant time.
         self.0.ct_eq(&[0; 32]).into()
     }
+}
+
+/// Whether a number, little endian, is below the prime of the field: the one form of each of its elements.
+pub(super) fn below_prime(number: &[u8; 32]) -> bool {
+    number.iter().rev().lt(PRIME.iter().rev())
 }
 
 /// 2^255 - 19, little endian.
