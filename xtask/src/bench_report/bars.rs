@@ -119,7 +119,7 @@ const LINES: &[Line] = &[
     line(TCP, "a message of 16 KiB", Time, "TCP/channel/16384").against(Beside::Elsewhere(15e3)),
     line(TCP, "a message of 60 KiB", Time, "TCP/channel/61440")
         .against(Beside::Elsewhere(4.8e3)).bar(TimesTheRate(1.8)),
-    line(TCP, "a message of 1 KiB, 8 channels, two cores", Time, "8 channels of 1 KiB messages/2 core(s)")
+    line(TCP, "8 messages of 1 KiB, one on each of 8 channels, two cores", Time, "8 channels of 1 KiB messages/2 core(s)")
         .beside("one core", "8 channels of 1 KiB messages/1 core(s)"),
 
     line(NODE, "one hop, and handed over", Time, "node/hops/1").against(Beside::Elsewhere(230e3)).bar(AtMost(300.0)),
