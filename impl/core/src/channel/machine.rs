@@ -205,8 +205,9 @@ impl<S: Suite> Channel<S> {
         }
     }
 
-    /// Drops what can be made anew: expanded keys.
+    /// Drops what can be made anew: expanded keys, and room for outputs.
     pub fn shrink(&mut self) {
+        self.shared.outputs.shrink_to_fit();
         if let Phase::Open(session) = &mut self.phase {
             session.shrink();
         }

@@ -70,6 +70,22 @@ impl<'a> AddressRef<'a> {
         Ok(Self { transport: TransportType(transport), value: reader.bytes(usize::MAX)? })
     }
 
+    /// The first of encoded addresses that stand one after the other in a route, and those behind it.
+    pub(super) fn split_first(items: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        // Nearly all addresses have these two forms. They are read without a decoder: a hop does it again and again.
+        let (transport, len, rest) = match items {
+            [0x82, transport @ ..=23, len @ 0x40..=0x57, rest @ ..] => (transport, len & 0x1f, rest),
+            [0x82, transport @ ..=23, 0x58, len @ 24..=255, rest @ ..] => (transport, *len, rest),
+            _ => {
+                let mut reader = Reader::new(items);
+                let first = Self::read(&mut reader).ok()?;
+                return Some((first, items.get(reader.position()..)?));
+            }
+        };
+        let (value, rest) = rest.split_at_checked(usize::from(len))?;
+        Some((Self { transport: TransportType(*transport), value }, rest))
+    }
+
     /// Reads the CBOR form of a peer's address.
     pub(super) fn read_bounded(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self> {
         let address = Self::read(reader)?;
@@ -283,6 +299,37 @@ mod tests {
 
     fn parse(text: &str) -> Result<Address, &'static str> {
         text.parse().map_err(|error: Error| error.requirement())
+    }
+
+    /// The first address of `items` as the decoder reads it.
+    fn decoded(items: &[u8]) -> Option<(AddressRef<'_>, &[u8])> {
+        let mut reader = Reader::new(items);
+        let first = AddressRef::read(&mut reader).ok()?;
+        Some((first, &items[reader.position()..]))
+    }
+
+    #[test]
+    fn the_first_address_of_a_route_is_the_one_that_the_decoder_reads() {
+        for transport in [0, 1, 23, 24, 255] {
+            for len in [0, 1, 22, 23, 24, 25, 31, 32, 63, 64, 255, 256, 70_000] {
+                let address = Address::new(TransportType(transport), &vec![7; len]);
+                let mut items = Vec::new();
+                address.as_ref().encode(&mut items);
+                items.extend(b"what follows");
+                let expected = Some((address.as_ref(), &b"what follows"[..]));
+                assert_eq!(AddressRef::split_first(&items), expected);
+                assert_eq!(decoded(&items), expected);
+                // Cut anywhere in the heads, and with any other byte in each of theirs.
+                for at in 0..8.min(items.len()) {
+                    assert_eq!(AddressRef::split_first(&items[..at]), decoded(&items[..at]));
+                    for byte in 0..=255 {
+                        let mut other = items.clone();
+                        other[at] = byte;
+                        assert_eq!(AddressRef::split_first(&other), decoded(&other), "{byte:#x} at {at}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl<'a> RouteRef<'a> {
 
     /// The addresses, in order.
     pub fn iter(&self) -> Addresses<'a> {
-        Addresses { reader: Reader::new(self.items) }
+        Addresses { rest: self.items }
     }
 
     /// The first address.
@@ -98,17 +98,17 @@ impl fmt::Debug for RouteRef<'_> {
 /// The addresses of a route.
 #[derive(Debug, Clone)]
 pub struct Addresses<'a> {
-    reader: Reader<'a>,
+    /// Encoded, one after the other.
+    rest: &'a [u8],
 }
 
 impl<'a> Iterator for Addresses<'a> {
     type Item = AddressRef<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.reader.is_at_end() {
-            return None;
-        }
-        AddressRef::read(&mut self.reader).ok()
+        let (first, rest) = AddressRef::split_first(self.rest)?;
+        self.rest = rest;
+        Some(first)
     }
 }
 
