@@ -3,12 +3,12 @@
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use razor::channel::{Decryptor, Encryptor};
 use razor::env::Seeded;
 use razor::noise::{Noise, initiator, responder};
 use razor::routing::{Message, Route};
-use razor::vault::suite::Aes256GcmSha256;
+use razor::vault::suite::{Aes256GcmSha256, Suite};
 use razor::vault::{Agreement, Key, SecretKey, X25519};
 use razor_benches::channel::{Party, open};
 use razor_benches::primitives::{self, Raw};
@@ -28,17 +28,10 @@ fn seal_and_open(c: &mut Criterion) {
     let mut group = c.benchmark_group("seal + open");
     for size in SIZES {
         group.throughput(Throughput::Bytes(size as u64));
-        let mut sender = Encryptor::<Aes256GcmSha256>::new(Key::new(KEY));
-        let mut receiver = Decryptor::<Aes256GcmSha256>::new(Key::new(KEY));
-        group.bench_function(BenchmarkId::new("channel", size), |b| {
-            b.iter_batched_ref(
-                || message(size),
-                |message| {
-                    sender.seal(message).expect("a nonce is left");
-                    receiver.open(message).expect("it is authentic");
-                },
-                BatchSize::SmallInput,
-            );
+        group.bench_function(BenchmarkId::new("channel", size), |b| channel::<Aes256GcmSha256>(b, size));
+        #[cfg(feature = "aws-lc")]
+        group.bench_function(BenchmarkId::new("AWS-LC", size), |b| {
+            channel::<razor_tokio::aws_lc::Aes256GcmSha256>(b, size);
         });
         let aead = Aes256Gcm::new(&KEY.into());
         group.bench_function(BenchmarkId::new("AEAD", size), |b| {
@@ -56,11 +49,25 @@ fn seal_and_open(c: &mut Criterion) {
     group.finish();
 }
 
+fn channel<S: Suite>(b: &mut Bencher<'_>, size: usize) {
+    let (mut sender, mut receiver) = (Encryptor::<S>::new(Key::new(KEY)), Decryptor::<S>::new(Key::new(KEY)));
+    b.iter_batched_ref(
+        || message(size),
+        |message| {
+            sender.seal(message).expect("a nonce is left");
+            receiver.open(message).expect("it is authentic");
+        },
+        BatchSize::SmallInput,
+    );
+}
+
 /// The mutual handshake with identities, both machines and both vaults, beside all the primitives that it uses.
 fn handshake(c: &mut Criterion) {
     let mut group = c.benchmark_group("handshake with identities");
     let (mut alice, mut bob) = (Party::new(1), Party::new(2));
     group.bench_function("razor", |b| b.iter(|| open::<Aes256GcmSha256>(&mut alice, &mut bob)));
+    #[cfg(feature = "aws-lc")]
+    group.bench_function("AWS-LC", |b| b.iter(|| open::<razor_tokio::aws_lc::Aes256GcmSha256>(&mut alice, &mut bob)));
     let (uses, mut raw) = (primitives::of_a_handshake(), Raw::default());
     group.bench_function("primitives", |b| b.iter(|| raw.all(&uses)));
     group.finish();

@@ -34,6 +34,7 @@
 //! | `connection` | the task that moves bytes between a stream and its shard |
 //! | `worker` | [`Worker`] and [`Context`]: asynchronous code behind an address |
 //! | `channel`, `turns`, `identity`, `keys`, `suite` | secure channels and what they need |
+//! | `aws_lc` | with the feature `aws-lc`: the suites with the ciphers and the key agreement of AWS-LC |
 //! | `session`, `kept` | channels and connections that are made anew when they die |
 //! | `storage` | what outlives the node |
 //! | `status` | counters, as text for Prometheus too |
@@ -58,6 +59,8 @@
 //! `tests/leaks.rs` (futures that are dropped at each of their await points) and `tests/faults.rs` (partitions, held
 //! links and restarts, simulated).
 
+#[cfg(feature = "aws-lc")]
+pub mod aws_lc;
 mod bridge;
 mod channel;
 mod clock;

@@ -10,6 +10,12 @@ use razor::routing::Route;
 use razor::session::{self, Keeping, Kept};
 use razor::vault::suite;
 
+/// Whose AES-GCM and X25519 the node uses.
+#[cfg(feature = "aws-lc")]
+use crate::aws_lc as aes;
+#[cfg(not(feature = "aws-lc"))]
+use razor::vault::suite as aes;
+
 /// Hash, cipher and key agreement of a channel. Both sides are configured with the same; nothing is negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -39,8 +45,8 @@ impl Makers {
 impl Suite {
     pub(crate) const fn makers(self) -> Makers {
         match self {
-            Self::Aes256GcmSha256 => Makers::of::<suite::Aes256GcmSha256>(),
-            Self::Aes128GcmSha256 => Makers::of::<suite::Aes128GcmSha256>(),
+            Self::Aes256GcmSha256 => Makers::of::<aes::Aes256GcmSha256>(),
+            Self::Aes128GcmSha256 => Makers::of::<aes::Aes128GcmSha256>(),
             Self::ChaChaPolyBlake2s => Makers::of::<suite::ChaChaPolyBlake2s>(),
         }
     }

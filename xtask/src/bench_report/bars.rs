@@ -92,6 +92,8 @@ const LINES: &[Line] = &[
         .beside("its primitives", "handshake with identities/primitives"),
     line(HANDSHAKE, "with identities, both roles", Time, "handshake with identities/razor")
         .against(Beside::Production(PRODUCTION / SNOW)).bar(TimesTheRate(2.3)),
+    line(HANDSHAKE, "with identities, AWS-LC but for signatures and vaults", Time, "handshake with identities/AWS-LC")
+        .beside("the core's own", "handshake with identities/razor"),
     line(HANDSHAKE, "Noise XX alone, both roles", Time, "Noise XX/razor").beside("snow", "Noise XX/snow"),
 
     line(CHANNEL, "seal + open, 64 B", Time, "seal + open/channel/64")
@@ -101,6 +103,14 @@ const LINES: &[Line] = &[
     line(CHANNEL, "seal + open, 16 KiB", Time, "seal + open/channel/16384")
         .beside("AEAD", "seal + open/AEAD/16384").bar(TimesTheRate(0.9)),
     line(CHANNEL, "seal + open, 60 KiB", Time, "seal + open/channel/61440").beside("AEAD", "seal + open/AEAD/61440"),
+    line(CHANNEL, "seal + open, 64 B, AWS-LC", Time, "seal + open/AWS-LC/64")
+        .beside("the core's own", "seal + open/channel/64"),
+    line(CHANNEL, "seal + open, 1 KiB, AWS-LC", Time, "seal + open/AWS-LC/1024")
+        .beside("the core's own", "seal + open/channel/1024"),
+    line(CHANNEL, "seal + open, 16 KiB, AWS-LC", Time, "seal + open/AWS-LC/16384")
+        .beside("the core's own", "seal + open/channel/16384"),
+    line(CHANNEL, "seal + open, 60 KiB, AWS-LC", Time, "seal + open/AWS-LC/61440")
+        .beside("the core's own", "seal + open/channel/61440"),
     line(CHANNEL, "seal + open, 64 B", Instructions, "instructions/channel/bytes_64")
         .beside("AEAD", "instructions/aead/bytes_64").bar(TimesTheRate(0.6)),
     line(CHANNEL, "seal + open, 1 KiB", Instructions, "instructions/channel/bytes_1024")
@@ -123,7 +133,7 @@ const LINES: &[Line] = &[
         .beside("one core", "8 channels of 1 KiB messages/1 core(s)"),
 
     line(NODE, "one hop, and handed over", Time, "node/hops/1").against(Beside::Elsewhere(230e3)).bar(AtMost(300.0)),
-    line(NODE, "ten hops, and handed over", Time, "node/hops/10"),
+    line(NODE, "each of ten hops", Time, "node/each hop").bar(AtMost(300.0)),
     line(NODE, "no hop: handed over at once", Time, "node/hops/0"),
     line(NODE, "one hop, and handed over", Instructions, "instructions/node/hops_1"),
     line(NODE, "ten hops, and handed over", Instructions, "instructions/node/hops_10"),
@@ -294,5 +304,5 @@ pub(super) fn throughput(measures: &Measures) -> Vec<(&'static str, Rates)> {
         let time = |size| measures.get(&format!("seal + open/{who}/{size}"));
         (who, SIZES.iter().filter_map(|size| Some((*size, f64::from(*size) / time(size)? * 1e9))).collect())
     };
-    ["channel", "AEAD"].into_iter().map(of).collect()
+    ["channel", "AEAD", "AWS-LC"].into_iter().map(of).filter(|(_, rates): &(_, Rates)| !rates.is_empty()).collect()
 }

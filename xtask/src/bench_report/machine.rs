@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::Options;
+
 /// The libraries whose versions the report gives.
 const LIBRARIES: [&str; 10] =
     ["aes-gcm", "aws-lc-rs", "criterion", "ed25519-dalek", "gungraun", "hmac", "sha2", "snow", "tokio", "x25519-dalek"];
@@ -15,12 +17,16 @@ pub(super) struct Machine(Value);
 
 impl Machine {
     /// Describes this machine; `before` is its load when the measurements began.
-    pub(super) fn describe(root: &Path, before: Option<f64>, quick: bool) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(super) fn describe(
+        root: &Path,
+        before: Option<f64>,
+        options: &Options,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let cores = std::thread::available_parallelism()?.get();
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let lock = fs::read_to_string(root.join("Cargo.lock"))?;
-        let libraries = LIBRARIES.iter().filter_map(|name| Some(((*name).to_owned(), version(&lock, name)?.into())));
+        let libraries = LIBRARIES.iter().filter_map(|name| Some(((*name).to_owned(), versions(&lock, name)?.into())));
         Ok(Self(json!({
             "processor": model.map_or("unknown", |(_, model)| model),
             "cores": cores,
@@ -29,7 +35,8 @@ impl Machine {
             "commit": said("git", &["describe", "--always", "--dirty"]),
             "valgrind": said("valgrind", &["--version"]),
             "libraries": libraries.collect::<serde_json::Map<_, _>>(),
-            "quick": quick,
+            "quick": options.quick,
+            "AWS-LC": options.aws_lc,
             "load before": before,
             "load after": load(),
         })))
@@ -63,6 +70,9 @@ impl Machine {
                  ratios are rough; instructions, memory and allocations are right."
             ));
         }
+        if self.0["AWS-LC"] == true {
+            lines.push("The channels over TCP use AWS-LC.".into());
+        }
         if self.0["quick"] == true {
             lines.push("Quick: few samples were taken.".into());
         }
@@ -75,10 +85,12 @@ pub(super) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// The version of a package in the lock file.
-fn version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
-    rest.split('"').next()
+/// The versions of a package in the lock file, the newest first.
+fn versions(lock: &str, name: &str) -> Option<String> {
+    let head = format!("name = \"{name}\"\nversion = \"");
+    let versions = lock.split(&head).skip(1).filter_map(|rest| rest.split('"').next());
+    let versions: Vec<_> = versions.collect::<Vec<_>>().into_iter().rev().collect();
+    (!versions.is_empty()).then(|| versions.join(" and "))
 }
 
 /// What a command prints, if it can be run.

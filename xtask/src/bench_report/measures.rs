@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::Options;
 use super::machine::Machine;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -24,19 +25,22 @@ pub(super) struct Measures {
 
 impl Measures {
     /// Runs all benchmarks.
-    pub(super) fn take(root: &Path, folder: &Path, quick: bool) -> Fallible<Self> {
+    pub(super) fn take(root: &Path, folder: &Path, options: &Options) -> Fallible<Self> {
         let mut measures = Self::default();
         // Of earlier runs nothing may be left: a benchmark that is gone would still be reported.
         let criterion = folder.join("criterion");
         if criterion.exists() {
             fs::remove_dir_all(&criterion)?;
         }
-        let mut times = cargo_bench(root, &TIMED);
-        times.env("CRITERION_HOME", &criterion).arg("--").args(quick.then_some("--quick"));
+        let mut times = cargo_bench(root, &TIMED, options);
+        times.env("CRITERION_HOME", &criterion).arg("--").args(options.quick.then_some("--quick"));
         crate::succeed(&mut times)?;
         measures.times(&criterion)?;
-        measures.memory(&output(&mut cargo_bench(root, &["memory"]))?)?;
-        let mut instructions = cargo_bench(root, &["instructions"]);
+        if let (Some(none), Some(ten)) = (measures.get("node/hops/0"), measures.get("node/hops/10")) {
+            measures.numbers.insert("node/each hop".into(), (ten - none) / 10.0);
+        }
+        measures.memory(&output(&mut cargo_bench(root, &["memory"], options))?)?;
+        let mut instructions = cargo_bench(root, &["instructions"], options);
         match output(instructions.env("GUNGRAUN_OUTPUT_FORMAT", "json")) {
             Ok(lines) => measures.instructions(&lines)?,
             Err(error) => measures.missing.push(format!(
@@ -105,9 +109,10 @@ impl Measures {
     }
 }
 
-fn cargo_bench(root: &Path, names: &[&str]) -> Command {
+fn cargo_bench(root: &Path, names: &[&str], options: &Options) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root).args(["bench", "--package", "razor-benches"]);
+    command.args(options.aws_lc.then_some("--features=aws-lc"));
     command.args(names.iter().flat_map(|name| ["--bench", name]));
     command
 }

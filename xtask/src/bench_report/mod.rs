@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Take fewer samples: a minute instead of ten, and times that are less certain
     #[arg(long)]
     quick: bool,
+    /// Measure the ciphers of AWS-LC too, and have them under the channels over TCP
+    #[arg(long)]
+    aws_lc: bool,
     /// Fail if a bar does not hold that does not depend on the clock: instructions, memory, allocations
     #[arg(long)]
     check: bool,
@@ -53,8 +56,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
         measures::Measures::read(&folder)?
     } else {
         let before = machine::load();
-        let measures = measures::Measures::take(root, &folder, options.quick)?;
-        let machine = Machine::describe(root, before, options.quick)?;
+        let measures = measures::Measures::take(root, &folder, options)?;
+        let machine = Machine::describe(root, before, options)?;
         measures.keep(&folder, &machine)?;
         (machine, measures)
     };

@@ -18,7 +18,7 @@ th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(-
 th { color: var(--soft); font-weight: 600; } th.group { padding-top: 1.2rem; color: var(--text); }
 td.number { text-align: right; white-space: nowrap; } td.yes { color: var(--good); } td.NO { color: var(--bad); font-weight: 700; }
 svg { width: 100%; height: auto; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; }
-svg .soft { fill: var(--soft); } svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .second { fill: var(--second); }
+svg text.soft { fill: var(--soft); paint-order: stroke; stroke: var(--page); stroke-width: 5px; } svg .soft { fill: var(--soft); } svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .second { fill: var(--second); }
 svg line { stroke: var(--soft); }
 ";
 
@@ -91,8 +91,8 @@ fn used(report: &Report) -> String {
     }
     let line = left + width / most;
     format!(
-        "<svg viewBox=\"0 0 980 {}\" role=\"img\" aria-label=\"share of each bar that is used\">{body}\
-         <line x1=\"{line:.1}\" y1=\"0\" x2=\"{line:.1}\" y2=\"{y}\" stroke-dasharray=\"4 3\"/>\
+        "<svg viewBox=\"0 0 980 {}\" role=\"img\" aria-label=\"share of each bar that is used\">\
+         <line x1=\"{line:.1}\" y1=\"0\" x2=\"{line:.1}\" y2=\"{y}\" stroke-dasharray=\"4 3\"/>{body}\
          <text class=\"soft\" x=\"{line:.1}\" y=\"{}\" text-anchor=\"middle\">the bar</text></svg>",
         y + 22.0,
         y + 14.0
