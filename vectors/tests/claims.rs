@@ -136,6 +136,20 @@ fn a_split_has_two_outputs_which_are_the_keys() {
 }
 
 #[test]
+fn keys_in_the_place_of_each_other_are_wrong_though_they_open_messages() {
+    let swapped = with(SESSION, |session| {
+        remove_operations(session);
+        let (forth, back) = ("initiator_to_responder_key", "responder_to_initiator_key");
+        let keys = [session[forth].take(), session[back].take()];
+        let [first, second] = keys;
+        session[back] = first;
+        session[forth] = second;
+        list(&mut session["final_hkdf_outputs"]).reverse();
+    });
+    assert!(failures(&swapped).iter().any(|failure| failure.contains("the key from initiator to responder")));
+}
+
+#[test]
 fn every_key_and_change_of_an_identity_is_one_of_its_history() {
     for field in ["keys_in_order", "changes"] {
         let path = format!("/identities/rotated_ed25519_to_p256/{field}");

@@ -155,7 +155,8 @@ fn keys<S: Suite>(
             let used = evidence.iter().any(|e| e.keys[sender as usize] == key);
             let output = splits.iter().any(|split| split[1 - sender as usize][..] == key);
             ensure(used || output || splits.is_empty(), || "no vault's split of a handshake gave it".into())?;
-            Ok(used || output || opens::<S>(taps, key))
+            // Where all channels were replayed their keys are known, and what else opens a message says nothing.
+            Ok(used || output || (!whole && opens::<S>(taps, key)))
         });
         judge(tally, format!("{name}, {what}"), shown, whole);
     }

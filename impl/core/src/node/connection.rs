@@ -335,10 +335,13 @@ impl Node {
     /// Lets a connection go, with everything that belongs to it.
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(id) {
-            if let Some(stalled) = connection.stalled {
-                self.waiting.leave(stalled.place);
-            }
+            let place = connection.stalled.map(|stalled| stalled.place);
+            let called = place.filter(|place| !self.waiting.leave(*place));
             self.forget(connection.worker);
+            if let Some(place) = called {
+                // It was called out of its line and is gone before its turn: the next has the room.
+                self.wake(place.0);
+            }
         }
     }
 

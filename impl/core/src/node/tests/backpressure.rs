@@ -708,3 +708,77 @@ fn when_a_large_message_leaves_all_outboxes_go_on_that_find_room() {
         rig.send(&alloc::format!("{name} => fast"), "", b"m").unwrap();
     }
 }
+
+#[test]
+fn who_is_called_out_of_a_line_and_goes_before_its_turn_leaves_it_to_the_next() {
+    let config = Config { inbox: 1, hand_over: 1, steps: 1, ..Config::default() };
+    let (mut rig, listener) = rig(config);
+    rig.inbox("slow", &[listener]);
+    for id in 1..=4 {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
+    }
+    for _ in 0..20 {
+        call(&mut rig);
+    }
+    let mut seen = rig.payloads().concat();
+    // The owner takes one: the first in line (connection 3) is called ...
+    take(&mut rig, "slow");
+    seen.extend(rig.payloads().concat());
+    // ... and is gone before its turn comes.
+    rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(3) })).unwrap();
+    for _ in 0..20 {
+        call(&mut rig);
+    }
+    for _ in 0..5 {
+        take(&mut rig, "slow");
+        seen.extend(rig.payloads().concat());
+        for _ in 0..5 {
+            call(&mut rig);
+            seen.extend(rig.payloads().concat());
+        }
+    }
+    assert_eq!((seen, rig.node.reads(ConnectionId(4))), (vec![1, 2, 4], true), "deadline {:?}", rig.node.deadline());
+}
+
+#[test]
+fn a_relay_behind_a_connection_that_goes_before_its_turn_goes_on() {
+    let config = Config { inbox: 1, hand_over: 1, steps: 1, ..Config::default() };
+    let (mut rig, listener) = piped(config);
+    for id in 1..=3 {
+        accept(&mut rig, id, listener);
+        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
+    }
+    rig.send("relay => slow", "", &[9]).unwrap();
+    for _ in 0..20 {
+        call(&mut rig);
+    }
+    let mut seen = rig.payloads().concat();
+    take(&mut rig, "slow");
+    seen.extend(rig.payloads().concat());
+    rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(3) })).unwrap();
+    for _ in 0..10 {
+        take(&mut rig, "slow");
+        after(&mut rig, 60_000);
+        call(&mut rig);
+        seen.extend(rig.payloads().concat());
+    }
+    let again = rig.send("relay => fast", "", b"m").map_err(|e| e.requirement());
+    assert_eq!((seen, again), (vec![1, 2, 9], Ok(())), "deadline {:?}", rig.node.deadline());
+}
+
+//= spec/src/nodes.md#nod-10
+//= type=test
+//# A node MUST NOT read from a connection whose last message waits for a full receiver.
+#[test]
+fn nothing_is_read_behind_a_message_that_waits_even_when_all_bytes_were_read() {
+    let config = Config { inbox: 1, hand_over: 1, ..Config::default() };
+    let (mut rig, listener) = rig(config);
+    rig.inbox("slow", &[listener]);
+    accept(&mut rig, 1, listener);
+    for n in 1..=3 {
+        rig.receive(1, &frame("slow", "x", &[n])).unwrap();
+    }
+    // Stalled, and every byte that came has been read.
+    assert!(matches!(rig.receive(1, &frame("slow", "x", &[4])), Err(Refused::Full(_))));
+}
