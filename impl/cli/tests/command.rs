@@ -1,19 +1,11 @@
 //! The command as its users meet it: the real binary, its answers, its exit codes.
 
+mod common;
+
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-fn razor(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_razor")).args(arguments).stdin(Stdio::null()).output().expect("it runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
+use common::{razor, stderr, stdout};
 
 /// An empty folder that is this test's alone.
 fn folder(name: &str) -> PathBuf {

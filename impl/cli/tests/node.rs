@@ -1,6 +1,8 @@
 //! Nodes as their users run them: real processes, real sockets, real signals.
 #![cfg(unix)]
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
@@ -8,19 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{razor, stderr, stdout};
+
 const SOON: Duration = Duration::from_secs(20);
-
-fn razor(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_razor")).args(arguments).stdin(Stdio::null()).output().expect("it runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
 
 fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", stdout(output), stderr(output)))

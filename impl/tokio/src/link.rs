@@ -1,7 +1,7 @@
 //! Links: how the shards of a node are one. Messages cross them in memory, by the rules of the core (specification:
 //! "Shards"): a worker lives on one shard, and all others have a gate at its address.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use razor::error::Result as CoreResult;
@@ -64,7 +64,7 @@ pub(crate) struct Links {
     /// Gates of this shard, by address.
     gates: BTreeMap<Address, ConnectionId>,
     /// Addresses of this shard that all others have gates to.
-    shared: std::collections::BTreeSet<Address>,
+    shared: BTreeSet<Address>,
 }
 
 /// Gates that are being opened.

@@ -88,24 +88,27 @@ fn simulation() -> turmoil::Sim<'static> {
     sim
 }
 
-/// A session that is up, something that cuts it, and something that mends it.
+/// A session that is up, goes down when it is cut, and comes back when that is mended.
+async fn comes_back(cut: impl FnOnce(), mend: impl FnOnce()) -> Outcome {
+    let node = start()?;
+    let identity = node.create_identity().await?;
+    let (session, mut context) = session(&node, &identity).await?;
+    tokio::time::timeout(Duration::from_secs(30), session.up()).await??;
+    echoes(&session, &mut context, b"before").await?;
+    cut();
+    tokio::time::timeout(Duration::from_secs(60), session.down()).await?;
+    mend();
+    tokio::time::timeout(Duration::from_secs(120), session.up()).await??;
+    echoes(&session, &mut context, b"after").await?;
+    node.shutdown().await;
+    assert_eq!(node.tasks(), 0);
+    Ok(())
+}
+
+/// A session over a link that is cut and mended.
 fn a_session_comes_back(cut: fn(), mend: fn()) {
     let mut sim = simulation();
-    sim.client("client", async move {
-        let node = start()?;
-        let identity = node.create_identity().await?;
-        let (session, mut context) = session(&node, &identity).await?;
-        tokio::time::timeout(Duration::from_secs(30), session.up()).await??;
-        echoes(&session, &mut context, b"before").await?;
-        cut();
-        tokio::time::timeout(Duration::from_secs(60), session.down()).await?;
-        mend();
-        tokio::time::timeout(Duration::from_secs(120), session.up()).await??;
-        echoes(&session, &mut context, b"after").await?;
-        node.shutdown().await;
-        assert_eq!(node.tasks(), 0);
-        Ok(())
-    });
+    sim.client("client", comes_back(cut, mend));
     sim.run().unwrap();
 }
 
@@ -135,19 +138,8 @@ fn a_session_survives_a_restart_of_the_far_node() {
     let mut sim = simulation();
     let up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let says = up.clone();
-    sim.client("client", async move {
-        let node = start()?;
-        let identity = node.create_identity().await?;
-        let (session, mut context) = session(&node, &identity).await?;
-        tokio::time::timeout(Duration::from_secs(30), session.up()).await??;
-        echoes(&session, &mut context, b"before").await?;
-        says.store(true, std::sync::atomic::Ordering::SeqCst);
-        tokio::time::timeout(Duration::from_secs(60), session.down()).await?;
-        tokio::time::timeout(Duration::from_secs(120), session.up()).await??;
-        echoes(&session, &mut context, b"after").await?;
-        node.shutdown().await;
-        Ok(())
-    });
+    // The restart, outside of the simulation, is both the cut and the mending.
+    sim.client("client", comes_back(move || says.store(true, std::sync::atomic::Ordering::SeqCst), || {}));
     let mut bounced = false;
     while !sim.step().unwrap() {
         if up.load(std::sync::atomic::Ordering::SeqCst) && !std::mem::replace(&mut bounced, true) {

@@ -709,24 +709,34 @@ fn when_a_large_message_leaves_all_outboxes_go_on_that_find_room() {
     }
 }
 
+/// So many connections, each of which sends its number to a slow receiver.
+fn crowd(rig: &mut Rig, listener: FlowControlId, connections: u64) {
+    for id in 1..=connections {
+        accept(rig, id, listener);
+        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
+    }
+}
+
+/// The owner takes a message, so the first in line, connection 3, is called; and it is gone before its turn comes.
+/// Gives what was taken.
+fn called_and_gone(rig: &mut Rig) -> Vec<u8> {
+    for _ in 0..20 {
+        call(rig);
+    }
+    let mut seen = rig.payloads().concat();
+    take(rig, "slow");
+    seen.extend(rig.payloads().concat());
+    rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(3) })).unwrap();
+    seen
+}
+
 #[test]
 fn who_is_called_out_of_a_line_and_goes_before_its_turn_leaves_it_to_the_next() {
     let config = Config { inbox: 1, hand_over: 1, steps: 1, ..Config::default() };
     let (mut rig, listener) = rig(config);
     rig.inbox("slow", &[listener]);
-    for id in 1..=4 {
-        accept(&mut rig, id, listener);
-        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
-    }
-    for _ in 0..20 {
-        call(&mut rig);
-    }
-    let mut seen = rig.payloads().concat();
-    // The owner takes one: the first in line (connection 3) is called ...
-    take(&mut rig, "slow");
-    seen.extend(rig.payloads().concat());
-    // ... and is gone before its turn comes.
-    rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(3) })).unwrap();
+    crowd(&mut rig, listener, 4);
+    let mut seen = called_and_gone(&mut rig);
     for _ in 0..20 {
         call(&mut rig);
     }
@@ -745,18 +755,9 @@ fn who_is_called_out_of_a_line_and_goes_before_its_turn_leaves_it_to_the_next() 
 fn a_relay_behind_a_connection_that_goes_before_its_turn_goes_on() {
     let config = Config { inbox: 1, hand_over: 1, steps: 1, ..Config::default() };
     let (mut rig, listener) = piped(config);
-    for id in 1..=3 {
-        accept(&mut rig, id, listener);
-        rig.receive(id, &frame("slow", "x", &[id as u8])).unwrap();
-    }
+    crowd(&mut rig, listener, 3);
     rig.send("relay => slow", "", &[9]).unwrap();
-    for _ in 0..20 {
-        call(&mut rig);
-    }
-    let mut seen = rig.payloads().concat();
-    take(&mut rig, "slow");
-    seen.extend(rig.payloads().concat());
-    rig.with(|node, env| node.handle(env, Input::Disconnected { connection: ConnectionId(3) })).unwrap();
+    let mut seen = called_and_gone(&mut rig);
     for _ in 0..10 {
         take(&mut rig, "slow");
         after(&mut rig, 60_000);
