@@ -94,9 +94,15 @@ fn code() -> Vec<Row> {
         |l| [l.0.into()],
     ));
     all.extend(rows(
-        ["half-open handshakes of a listener", "half-open handshakes of one source"],
+        [
+            "half-open handshakes of a listener",
+            "half-open handshakes of one source",
+            "open channels of a listener",
+            "open channels of one source",
+            "open channels of one peer",
+        ],
         [Places::FLOOR, Places::CEILING, Places::DEFAULT],
-        |l| [l.total as u64, l.per_source as u64],
+        |l| [l.half_open, l.half_open_per_source, l.open, l.open_per_source, l.open_per_peer].map(|n| n as u64),
     ));
     all.extend(rows(
         ["messages held in a handshake", "bytes held in a handshake"],

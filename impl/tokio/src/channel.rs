@@ -66,7 +66,7 @@ pub struct ListenerOptions {
     /// Through what it is reached: connections, listeners, channels. Not at all, by default, but through
     /// its own channels.
     pub reached_through: Vec<Reach>,
-    /// How many half-open handshakes it bears.
+    /// How many half-open handshakes and open channels it bears, on each shard.
     pub places: Places,
 }
 

@@ -23,7 +23,7 @@ pub struct Status {
     pub channels: usize,
     /// Messages that workers took.
     pub delivered: u64,
-    /// Messages that had to be laid out anew for want of headroom.
+    /// Messages that had to be laid out anew for want of room around it.
     pub relayouts: u64,
     /// Dropped messages for which there was no event, because there were too many at once.
     pub unreported: u64,
@@ -79,7 +79,7 @@ impl Status {
         ];
         let counters = [
             ("razor_delivered_total", "Messages that workers took", self.delivered),
-            ("razor_relayouts_total", "Messages laid out anew for want of headroom", self.relayouts),
+            ("razor_relayouts_total", "Messages laid out anew for want of room around them", self.relayouts),
             ("razor_unreported_total", "Dropped messages without an event of their own", self.unreported),
         ];
         for (kind, values) in [("gauge", gauges.as_slice()), ("counter", counters.as_slice())] {

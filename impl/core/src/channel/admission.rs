@@ -1,38 +1,63 @@
-//! Admission of half-open handshakes: who may occupy a place, and who leaves when all are taken.
+//! Who may have a place at a listener, half open or open, and who leaves when all are taken.
 //!
-//! Whoever can send a message can start a handshake, so a place is what an attacker takes first. The
-//! table has a fixed number of places, in total and per source, and when it is full a place is freed at
-//! random *among those of the source that holds the most*, or of all that hold as many. A flood through one connection therefore
-//! displaces itself before it displaces anybody else.
+//! Whoever can send a message can start a handshake, and whoever is trusted can finish it, so a place is
+//! what an attacker takes first. There is a fixed number of them, in total and for each source, and when all
+//! are taken the one that falls is one *of the source that holds the most*. A flood through one connection
+//! therefore displaces itself before it displaces anybody else. Nobody knows who is behind a half-open
+//! handshake, so it falls at random; of the open channels it is the one that has been silent for longest.
 
-use alloc::sync::{Arc, Weak};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::env::{Entropy, Purpose};
+use crate::env::{Entropy, Instant, Purpose};
+use crate::identity::Identifier;
+use crate::machine::Snapshot;
 use crate::node::Provenance;
 use crate::routing::Address;
 
-/// How many half-open handshakes a listener bears.
+/// How much a listener bears. A source is one connection, or one authenticated peer of an outer channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {
-    /// In total.
-    pub total: usize,
-    /// From one source: one connection, or one authenticated peer of an outer channel.
-    pub per_source: usize,
+    /// Half-open handshakes in total.
+    pub half_open: usize,
+    /// Half-open handshakes from one source.
+    pub half_open_per_source: usize,
+    /// Open channels in total.
+    pub open: usize,
+    /// Open channels whose handshakes came from one source.
+    pub open_per_source: usize,
+    /// Open channels with one peer, wherever they came from.
+    pub open_per_peer: usize,
 }
 
 impl Places {
     /// What every listener bears at least.
-    pub const FLOOR: Self = Self { total: 4, per_source: 2 };
+    pub const FLOOR: Self =
+        Self { half_open: 4, half_open_per_source: 2, open: 4, open_per_source: 2, open_per_peer: 2 };
     /// The most that anyone may configure.
-    pub const CEILING: Self = Self { total: 65_536, per_source: 65_536 };
+    pub const CEILING: Self = Self {
+        half_open: 65_536,
+        half_open_per_source: 65_536,
+        open: 1_048_576,
+        open_per_source: 1_048_576,
+        open_per_peer: 1_048_576,
+    };
     /// What a listener is configured with unless told otherwise.
-    pub const DEFAULT: Self = Self { total: 4096, per_source: 64 };
+    pub const DEFAULT: Self =
+        Self { half_open: 4096, half_open_per_source: 64, open: 16_384, open_per_source: 4096, open_per_peer: 4096 };
 
-    /// The nearest values between floor and ceiling.
+    /// The nearest values between floor and ceiling; a part is no more than the whole.
     fn clamped(self) -> Self {
-        let total = self.total.clamp(Self::FLOOR.total, Self::CEILING.total);
-        Self { total, per_source: self.per_source.clamp(Self::FLOOR.per_source, total) }
+        let (floor, ceiling) = (Self::FLOOR, Self::CEILING);
+        let half_open = self.half_open.clamp(floor.half_open, ceiling.half_open);
+        let open = self.open.clamp(floor.open, ceiling.open);
+        Self {
+            half_open,
+            half_open_per_source: self.half_open_per_source.clamp(floor.half_open_per_source, half_open),
+            open,
+            open_per_source: self.open_per_source.clamp(floor.open_per_source, open),
+            open_per_peer: self.open_per_peer.clamp(floor.open_per_peer, open),
+        }
     }
 }
 
@@ -42,100 +67,195 @@ impl Default for Places {
     }
 }
 
-/// A place in the table. A handshake holds it while it is half open; dropping it frees the place.
+/// The places of one listener. A channel is known by its address; it enters half open, may become open, and
+/// leaves.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held for its reference count")] Arc<()>);
-
-struct Occupant {
-    source: Provenance,
-    /// How to stop it.
-    address: Address,
-    place: Weak<()>,
-}
-
-/// The places of one listener.
 pub struct Admission {
     places: Places,
-    occupants: Vec<Occupant>,
+    half_open: BTreeMap<Address, Provenance>,
+    half_open_by_source: Tally<Provenance>,
+    open: BTreeMap<Address, Open>,
+    open_by_source: Tally<Provenance>,
+    open_by_peer: Tally<Identifier>,
+}
+
+/// An open channel.
+#[derive(Debug)]
+struct Open {
+    /// Where its handshake came from.
+    source: Provenance,
+    peer: Identifier,
+    /// When something authentic last came from the peer, as far as the listener was told.
+    heard: Instant,
 }
 
 impl Admission {
-    /// A table with all places free.
+    /// All places free.
     pub fn new(places: Places) -> Self {
-        Self { places: places.clamped(), occupants: Vec::new() }
+        Self {
+            places: places.clamped(),
+            half_open: BTreeMap::new(),
+            half_open_by_source: Tally::default(),
+            open: BTreeMap::new(),
+            open_by_source: Tally::default(),
+            open_by_peer: Tally::default(),
+        }
     }
 
-    /// Takes a place for a new handshake, reached at `address`, whose first message came from `source`.
-    /// If another had to leave for it, its address comes too: the caller stops that handshake.
+    /// Gives a place to a new handshake, reached at `address`, whose first message came from `source`. If
+    /// another had to leave for it, its address comes back: the caller stops that handshake.
     ///
     /// The work is bounded by the number of places.
-    pub fn admit(
-        &mut self,
-        entropy: &mut dyn Entropy,
-        source: Provenance,
-        address: Address,
-    ) -> (Place, Option<Address>) {
-        self.occupants.retain(|occupant| occupant.place.strong_count() > 0);
-        let from_source = self.held_by(&source);
+    pub fn admit(&mut self, entropy: &mut dyn Entropy, source: Provenance, address: Address) -> Option<Address> {
         //= spec/src/channels.md#chn-52
         //# A listener MUST bound the number of half-open handshakes, in total and for each source.
-        let victim = if from_source >= self.places.per_source {
-            self.random_of(entropy, &[source])
-        } else if self.occupants.len() >= self.places.total {
-            self.random_of(entropy, &self.heaviest())
+        let evicted = if self.half_open_by_source.of(&source) >= self.places.half_open_per_source {
+            self.random_of(entropy, |other| *other == source)
+        } else if self.half_open.len() >= self.places.half_open {
+            let most = self.half_open_by_source.most();
+            self.random_of(entropy, |other| self.half_open_by_source.of(other) == most)
         } else {
             None
         };
-        let evicted = victim.map(|index| self.occupants.swap_remove(index).address);
-        let place = Arc::new(());
-        self.occupants.push(Occupant { source, address, place: Arc::downgrade(&place) });
-        (Place(place), evicted)
+        if let Some(evicted) = &evicted {
+            self.leave(evicted);
+        }
+        self.half_open_by_source.add(source);
+        self.half_open.insert(address, source);
+        evicted
+    }
+
+    /// The handshake at `address` is done, and the channel is open with `peer`. If another channel had to leave for
+    /// it, its address comes back: the caller closes that channel.
+    ///
+    /// The work is bounded by the number of places.
+    pub fn opened(&mut self, now: Instant, address: &Address, peer: Identifier) -> Option<Address> {
+        let source = self.leave(address)?;
+        //= spec/src/channels.md#chn-65
+        //# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
+        let evicted = if self.open_by_peer.of(&peer) >= self.places.open_per_peer {
+            self.silent_of(|open| open.peer == peer)
+        } else if self.open_by_source.of(&source) >= self.places.open_per_source {
+            self.silent_of(|open| open.source == source)
+        } else if self.open.len() >= self.places.open {
+            let most = self.open_by_source.most();
+            self.silent_of(|open| self.open_by_source.of(&open.source) == most)
+        } else {
+            None
+        };
+        if let Some(evicted) = &evicted {
+            self.leave(evicted);
+        }
+        self.open_by_source.add(source);
+        self.open_by_peer.add(peer);
+        self.open.insert(address.clone(), Open { source, peer, heard: now });
+        evicted
+    }
+
+    /// Something authentic has come through the channel at `address`.
+    pub fn heard(&mut self, now: Instant, address: &Address) {
+        if let Some(open) = self.open.get_mut(address) {
+            open.heard = now;
+        }
+    }
+
+    /// Frees the place of who is gone. Gives where its handshake came from.
+    pub fn leave(&mut self, address: &Address) -> Option<Provenance> {
+        if let Some(source) = self.half_open.remove(address) {
+            self.half_open_by_source.sub(&source);
+            return Some(source);
+        }
+        let Open { source, peer, .. } = self.open.remove(address)?;
+        self.open_by_source.sub(&source);
+        self.open_by_peer.sub(&peer);
+        Some(source)
     }
 
     /// How many handshakes are half open now.
     pub fn half_open(&self) -> usize {
-        self.occupants.iter().filter(|occupant| occupant.place.strong_count() > 0).count()
+        self.half_open.len()
     }
 
-    /// How many bytes the table holds.
+    /// How many channels are open now.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many bytes the half-open handshakes take here.
     pub fn footprint(&self) -> usize {
-        self.occupants.len().saturating_mul(size_of::<Occupant>())
+        self.half_open.len().saturating_mul(Self::ENTRY)
     }
 
     /// The most that [`footprint`](Self::footprint) ever says.
     pub fn footprint_limit(&self) -> usize {
-        self.places.total.saturating_mul(size_of::<Occupant>())
+        self.places.half_open.saturating_mul(Self::ENTRY)
     }
 
-    fn held_by(&self, source: &Provenance) -> usize {
-        self.occupants.iter().filter(|occupant| occupant.source == *source).count()
+    const ENTRY: usize = size_of::<(Address, Provenance)>();
+
+    /// Who has a place for having proved who they are.
+    pub fn trusted(&self, picture: &mut Snapshot) {
+        for (address, Open { peer, heard, .. }) in &self.open {
+            picture.bytes(address.as_ref().value).bytes(&peer.0).number(heard.as_nanos());
+        }
     }
 
-    /// The sources that hold the most places, in order.
-    fn heaviest(&self) -> Vec<Provenance> {
-        let mut sources: Vec<Provenance> = self.occupants.iter().map(|occupant| occupant.source).collect();
-        sources.sort_unstable();
-        let runs = sources.chunk_by(|a, b| a == b);
-        let most = runs.clone().map(<[_]>::len).max().unwrap_or_default();
-        runs.filter(|run| run.len() == most).filter_map(<[_]>::first).copied().collect()
-    }
-
-    /// The index of a random occupant of these sources, which are in order.
-    fn random_of(&self, entropy: &mut dyn Entropy, sources: &[Provenance]) -> Option<usize> {
+    /// A random half-open handshake of those sources.
+    fn random_of(&self, entropy: &mut dyn Entropy, wanted: impl Fn(&Provenance) -> bool) -> Option<Address> {
         //= spec/src/channels.md#chn-53
         //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most, or of all such sources when there are several.
-        let occupants = self.occupants.iter().enumerate();
-        let theirs = occupants.filter(|(_, occupant)| sources.binary_search(&occupant.source).is_ok());
-        let held = u64::try_from(theirs.clone().count()).ok()?;
+        let theirs: Vec<&Address> =
+            self.half_open.iter().filter(|(_, source)| wanted(source)).map(|(address, _)| address).collect();
+        let held = u64::try_from(theirs.len()).ok()?;
         let random = u64::from_le_bytes(entropy.array(Purpose::Eviction));
         let nth = usize::try_from(random.checked_rem(held)?).ok()?;
-        theirs.map(|(index, _)| index).nth(nth)
+        theirs.get(nth).copied().cloned()
+    }
+
+    /// Of those open channels, the one that has been silent for longest among those of the peer that has the most.
+    fn silent_of(&self, wanted: impl Fn(&Open) -> bool) -> Option<Address> {
+        //= spec/src/channels.md#chn-66
+        //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+        let theirs = self.open.iter().filter(|(_, open)| wanted(open));
+        let mut peers = Tally::default();
+        theirs.clone().for_each(|(_, open)| peers.add(open.peer));
+        let most = peers.most();
+        let of_most = theirs.filter(|(_, open)| peers.of(&open.peer) == most);
+        of_most.min_by_key(|(_, open)| open.heard).map(|(address, _)| address.clone())
     }
 }
 
-impl core::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Admission").field("places", &self.places).field("half_open", &self.half_open()).finish()
+/// How many each has. Who has none is not in it.
+#[derive(Debug)]
+struct Tally<K>(BTreeMap<K, usize>);
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord> Tally<K> {
+    fn add(&mut self, key: K) {
+        let count = self.0.entry(key).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn sub(&mut self, key: &K) {
+        if let Some(count) = self.0.get_mut(key) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.0.remove(key);
+            }
+        }
+    }
+
+    fn of(&self, key: &K) -> usize {
+        self.0.get(key).copied().unwrap_or_default()
+    }
+
+    fn most(&self) -> usize {
+        self.0.values().copied().max().unwrap_or_default()
     }
 }
 
@@ -145,7 +265,8 @@ mod tests {
     use crate::env::Seeded;
     use crate::node::ConnectionId;
 
-    const SMALL: Places = Places { total: 8, per_source: 6 };
+    const SMALL: Places =
+        Places { half_open: 8, half_open_per_source: 6, open: 8, open_per_source: 6, open_per_peer: 4 };
 
     fn source(n: u64) -> Provenance {
         Provenance::connection(ConnectionId(n))
@@ -155,6 +276,14 @@ mod tests {
         Address::local(&format!("h{n}"))
     }
 
+    fn peer(n: u8) -> Identifier {
+        Identifier([n; 32])
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1000)
+    }
+
     //= spec/src/channels.md#chn-52
     //= type=test
     //# A listener MUST bound the number of half-open handshakes, in total and for each source.
@@ -162,26 +291,29 @@ mod tests {
     fn places_are_bounded_in_total_and_per_source() {
         let mut entropy = Seeded::from_u64(1);
         let mut admission = Admission::new(SMALL);
-        let mut held = Vec::new();
         for n in 0..100 {
-            let (place, evicted) = admission.admit(&mut entropy, source(1), name(n));
+            let evicted = admission.admit(&mut entropy, source(1), name(n));
             assert_eq!(evicted.is_some(), n >= 6, "after {n}");
-            held.push(place);
         }
-        assert_eq!(admission.occupants.len(), 6);
+        assert_eq!(admission.half_open(), 6);
         for n in 100..200 {
-            held.push(admission.admit(&mut entropy, source(n as u64), name(n)).0);
+            admission.admit(&mut entropy, source(n as u64), name(n));
         }
-        assert_eq!(admission.occupants.len(), 8);
+        assert_eq!(admission.half_open(), 8);
     }
 
     #[test]
     fn places_beyond_the_limits_count_as_the_nearest_within() {
-        let within = |total, per_source| Admission::new(Places { total, per_source }).places;
-        assert_eq!(within(0, 0), Places::FLOOR);
-        assert_eq!(within(usize::MAX, usize::MAX), Places::CEILING);
-        assert_eq!(within(8, 100), Places { total: 8, per_source: 8 });
-        assert_eq!(within(4096, 64), Places::DEFAULT);
+        let all = |n| Places { half_open: n, half_open_per_source: n, open: n, open_per_source: n, open_per_peer: n };
+        let within = |places| Admission::new(places).places;
+        assert_eq!(within(all(0)), Places::FLOOR);
+        assert_eq!(within(all(usize::MAX)), Places::CEILING);
+        let parts = Places { half_open: 8, open: 9, ..all(100) };
+        assert_eq!(
+            within(parts),
+            Places { half_open: 8, half_open_per_source: 8, open: 9, open_per_source: 9, open_per_peer: 9 }
+        );
+        assert_eq!(within(Places::DEFAULT), Places::DEFAULT);
     }
 
     //= spec/src/channels.md#chn-53
@@ -191,17 +323,13 @@ mod tests {
     fn a_flood_displaces_itself_and_not_the_quiet_neighbour() {
         let mut entropy = Seeded::from_u64(2);
         let mut admission = Admission::new(SMALL);
-        let quiet = admission.admit(&mut entropy, source(7), name(0));
-        let mut flood = Vec::new();
+        admission.admit(&mut entropy, source(7), name(0));
         let mut evicted = Vec::new();
         for n in 1..500 {
-            let (place, victim) = admission.admit(&mut entropy, source(n % 2), name(n as usize));
-            flood.push(place);
-            evicted.extend(victim);
+            evicted.extend(admission.admit(&mut entropy, source(n % 2), name(n as usize)));
         }
         assert!(!evicted.contains(&name(0)), "the quiet source holds the least");
         assert!(evicted.len() > 400);
-        drop(quiet);
         // Random, not oldest first: an attacker cannot know which place falls.
         assert_ne!(evicted[..6], (1..7).map(name).collect::<Vec<_>>());
     }
@@ -215,17 +343,15 @@ mod tests {
         let mut fallen = [0; 8];
         for _ in 0..4_000 {
             let mut admission = Admission::new(SMALL);
-            let held: Vec<_> = (0..8).map(|n| admission.admit(&mut entropy, source(n as u64), name(n))).collect();
-            let (_place, evicted) = admission.admit(&mut entropy, source(99), name(99));
-            let evicted = evicted.expect("the listener is full");
+            (0..8).for_each(|n| assert!(admission.admit(&mut entropy, source(n as u64), name(n)).is_none()));
+            let evicted = admission.admit(&mut entropy, source(99), name(99)).expect("the listener is full");
             fallen[(0..8).find(|n| name(*n) == evicted).expect("one of those")] += 1;
-            drop(held);
         }
         assert!(fallen.iter().all(|count| (400..600).contains(count)), "{fallen:?}");
         // One that holds more than all others falls alone.
         let mut admission = Admission::new(SMALL);
-        let _held: Vec<_> = (0..8).map(|n| admission.admit(&mut entropy, source(n.max(1) as u64), name(n))).collect();
-        let (_place, evicted) = admission.admit(&mut entropy, source(99), name(99));
+        (0..8).for_each(|n| assert!(admission.admit(&mut entropy, source(n.max(1) as u64), name(n)).is_none()));
+        let evicted = admission.admit(&mut entropy, source(99), name(99));
         assert!(evicted == Some(name(0)) || evicted == Some(name(1)));
     }
 
@@ -233,13 +359,13 @@ mod tests {
     #[test]
     fn behind_the_source_of_a_flood_a_handshake_survives_by_chance_as_often_as_is_said() {
         const PLACES: usize = 16;
+        let places = Places { half_open: 64, half_open_per_source: PLACES, ..Places::DEFAULT };
         let mut entropy = Seeded::from_u64(4);
         for flood in [0, 8, 16, 32] {
             let survives = |entropy: &mut Seeded| {
-                let mut admission = Admission::new(Places { total: 64, per_source: PLACES });
-                let mut held: Vec<_> = (0..PLACES).map(|n| admission.admit(entropy, source(1), name(n))).collect();
-                held.extend((0..flood).map(|n| admission.admit(entropy, source(1), name(PLACES + n))));
-                held.iter().all(|(_, evicted)| *evicted != Some(name(7)))
+                let mut admission = Admission::new(places);
+                let mut admit = |n| admission.admit(entropy, source(1), name(n));
+                (0..PLACES + flood).all(|n| admit(n) != Some(name(7)))
             };
             let survived = (0..2_000).filter(|_| survives(&mut entropy)).count();
             let expected = 2_000.0 * (1.0 - 1.0 / PLACES as f64).powi(flood as i32);
@@ -248,14 +374,113 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_handshake_frees_its_place() {
+    fn a_handshake_that_is_over_frees_its_place() {
         let mut entropy = Seeded::from_u64(3);
         let mut admission = Admission::new(SMALL);
         for n in 0..100 {
-            let (place, evicted) = admission.admit(&mut entropy, source(1), name(n));
-            assert_eq!(evicted, None);
-            drop(place);
+            assert_eq!(admission.admit(&mut entropy, source(1), name(n)), None);
+            assert_eq!(admission.leave(&name(n)), Some(source(1)));
+            assert_eq!(admission.leave(&name(n)), None);
         }
-        assert_eq!(admission.half_open(), 0);
+        assert_eq!((admission.half_open(), admission.footprint()), (0, 0));
+    }
+
+    /// A listener, and who opens channels there.
+    struct Door(Admission, Seeded, usize);
+
+    impl Door {
+        fn new() -> Self {
+            Self(Admission::new(SMALL), Seeded::from_u64(6), 0)
+        }
+
+        /// Opens a channel, and says who had to go.
+        fn open(&mut self, seconds: u64, from: u64, with: u8) -> Option<Address> {
+            let Self(admission, entropy, n) = self;
+            let address = name(*n);
+            *n += 1;
+            assert_eq!(admission.admit(entropy, source(from), address.clone()), None);
+            let evicted = admission.opened(at(seconds), &address, peer(with));
+            assert_eq!(admission.half_open(), 0);
+            evicted
+        }
+    }
+
+    //= spec/src/channels.md#chn-65
+    //= type=test
+    //# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
+    #[test]
+    fn open_channels_are_bounded_in_total_per_source_and_per_peer() {
+        // One peer, from everywhere; one source, of many peers; many of both.
+        type Who = fn(u64) -> (u64, u8);
+        let floods: [(usize, Who); 3] = [(4, |n| (n, 1)), (6, |n| (1, n as u8)), (8, |n| (n, n as u8))];
+        for (most, who) in floods {
+            let mut door = Door::new();
+            for n in 0..100 {
+                let (from, with) = who(n);
+                assert_eq!(door.open(n, from, with).is_some(), n >= most as u64, "{n} of {most}");
+                assert!(door.0.open() <= most);
+            }
+            assert_eq!(door.0.open(), most);
+        }
+    }
+
+    //= spec/src/channels.md#chn-66
+    //= type=test
+    //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+    #[test]
+    fn of_a_peers_channels_the_one_that_has_been_silent_for_longest_falls() {
+        let mut door = Door::new();
+        for n in 0..4 {
+            assert_eq!(door.open(n, n, 1), None);
+        }
+        // The oldest has spoken since, and a half-open one has nothing to say yet.
+        door.0.heard(at(10), &name(0));
+        door.0.heard(at(10), &name(99));
+        assert_eq!(door.open(11, 5, 1), Some(name(1)));
+        assert_eq!(door.open(12, 6, 1), Some(name(2)));
+        assert_eq!(door.open(13, 7, 2), None, "another peer has room");
+    }
+
+    //= spec/src/channels.md#chn-66
+    //= type=test
+    //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+    #[test]
+    fn who_opens_channels_without_end_closes_his_own_and_nobody_elses() {
+        // Behind the same connection, one honest channel, which is the most silent of all.
+        let mut door = Door::new();
+        assert_eq!(door.open(0, 1, 9), None);
+        for n in 1..100 {
+            assert_ne!(door.open(n, 1, 1 + (n % 2) as u8), Some(name(0)));
+        }
+        // With a new identity each time, he has no more than the others behind his connection: who is silent falls.
+        let mut door = Door::new();
+        for n in 0..6 {
+            door.open(n, 1, n as u8);
+        }
+        door.0.heard(at(50), &name(0));
+        for n in 100..105 {
+            assert_ne!(door.open(n, 1, n as u8), Some(name(0)));
+        }
+        // From another connection nothing of that is felt, however full the listener.
+        let mut door = Door::new();
+        assert_eq!([door.open(0, 2, 9), door.open(1, 3, 8)], [None, None]);
+        for n in 2..250 {
+            let fallen = door.open(n, 1, n as u8);
+            assert!(fallen != Some(name(0)) && fallen != Some(name(1)));
+        }
+        assert_eq!(door.0.open(), 8);
+        // Nor when what fills it is a third one's.
+        assert_eq!(door.open(300, 4, 7), Some(name(244)));
+    }
+
+    #[test]
+    fn a_channel_that_is_closed_frees_its_place() {
+        let mut door = Door::new();
+        for n in 0..100 {
+            assert_eq!(door.open(n, 1, 1), None);
+            assert_eq!(door.0.leave(&name(n as usize)), Some(source(1)));
+        }
+        assert_eq!(door.0.open(), 0);
+        assert!(door.0.open_by_peer.0.is_empty() && door.0.open_by_source.0.is_empty());
     }
 }

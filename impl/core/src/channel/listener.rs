@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use crate::env::Env;
-use crate::error::Result;
-use crate::node::{self, Context, Delivery, Flow, FlowControlId, Mailbox, Node, Spec, Worker};
+use crate::error::{Error, Result};
+use crate::machine::Snapshot;
+use crate::node::{self, Context, Delivery, Flow, FlowControlId, Mailbox, News, Node, Spec, Worker};
 use crate::routing::Address;
 use crate::vault::suite::Suite;
 
@@ -25,7 +26,7 @@ pub const LISTENER: &str = "api";
 pub struct Listening {
     /// Where initiators send message 1 to.
     pub address: Address,
-    /// How many half-open handshakes it bears.
+    /// How many half-open handshakes and open channels it bears.
     pub places: Places,
     /// The ids of connections, channels and their listeners through which it may be reached. Its own is
     /// added: channels may be opened inside its channels.
@@ -58,6 +59,8 @@ pub fn listen<S: Suite>(
     Ok(spawner)
 }
 
+const DISPLACED: Error = Error::limit("CHN-66", "an open channel was closed to make room for another");
+
 /// Takes every message as a message 1 and starts a responder for it.
 pub(super) struct Listener<S: Suite> {
     config: Arc<Config>,
@@ -87,23 +90,46 @@ impl<S: Suite> Worker for Listener<S> {
         let addresses = Addresses::random(cx.entropy());
         //= spec/src/channels.md#chn-56
         //# A listener MUST give a handshake its place before it does any cryptography for it.
-        let (place, evicted) = self.admission.admit(cx.entropy(), provenance, addresses.encryptor.clone());
-        if let Some(evicted) = evicted {
+        let address = addresses.decryptor.clone();
+        if let Some(evicted) = self.admission.admit(cx.entropy(), provenance, address.clone()) {
             cx.stop_worker(evicted);
         }
         let mut env = Env::new(cx.now(), cx.wall(), cx.entropy());
         match Channel::<S>::respond(&mut env, self.config.clone(), addresses, &message) {
             Ok(channel) => {
                 let producer = cx.new_flow_control_id();
-                let worker = ChannelWorker::new(channel, Some(place));
+                let worker = ChannelWorker::responder(channel);
                 //= spec/src/channels.md#chn-60
                 //# A responder MUST be reachable through exactly the flow control ids through which its listener is, and deliver under the listener's.
-                cx.start_worker(worker.spec(producer, Some(self.spawner), self.consumer_of.clone()));
+                cx.start_child(worker.spec(producer, Some(self.spawner), self.consumer_of.clone()));
             }
             // Not an error of the handler: whoever has lost its place is stopped all the same.
-            Err(error) => cx.event(node::Event::Dropped { to: cx.address(0).cloned(), error }),
+            Err(error) => {
+                self.admission.leave(&address);
+                cx.event(node::Event::Dropped { to: cx.address(0).cloned(), error });
+            }
         }
         Ok(())
+    }
+
+    fn handle_news(&mut self, cx: &mut Context<'_>, child: &Address, news: News) -> Result<()> {
+        match news {
+            News::Opened(peer) => {
+                if let Some(evicted) = self.admission.opened(cx.now(), child, peer) {
+                    cx.event(node::Event::Dropped { to: Some(evicted.clone()), error: DISPLACED });
+                    cx.stop_worker(evicted);
+                }
+            }
+            News::Heard => self.admission.heard(cx.now(), child),
+            News::Gone => {
+                self.admission.leave(child);
+            }
+        }
+        Ok(())
+    }
+
+    fn trusted(&self, picture: &mut Snapshot) {
+        self.admission.trusted(picture);
     }
 
     fn provisional(&self) -> usize {

@@ -30,7 +30,7 @@ mod trust;
 mod window;
 mod worker;
 
-pub use admission::{Admission, Place, Places};
+pub use admission::{Admission, Places};
 pub use config::{Config, HandshakeTime, HoldLimits, OrphanTime};
 pub use keys::{Decryptor, Encryptor, INTERVAL};
 pub use listener::{LISTENER, Listening, listen};
@@ -39,5 +39,5 @@ pub use message::{Padding, PaddingLimit, Plaintext, decode, encode_close, encode
 pub use state::State;
 pub use trust::{Trust, TrustPolicy};
 pub use window::{Fresh, WINDOW, Window};
+pub(crate) use worker::create_within;
 pub use worker::{DECRYPTOR, ENCRYPTOR, create};
-pub(crate) use worker::{GONE, OPEN, create_within};

@@ -4,19 +4,19 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use crate::env::{Entropy, Env};
+use crate::env::{Entropy, Env, Instant};
 use crate::error::{Error, Result};
 use crate::identity::{Identifier, PresentedCredential};
 use crate::machine::{Machine, Refused, Snapshot};
 use crate::node::{
-    self, Answer, Command, Context, Delivery, Flow, FlowControlId, Mailbox, Node, Port, Provenance, RequestId, Spec,
-    Worker,
+    self, Answer, Command, Context, Delivery, Flow, FlowControlId, Mailbox, News, Node, Port, Provenance, RequestId,
+    Spec, Worker,
 };
-use crate::routing::{Address, Message, Route};
+use crate::routing::{Address, Route};
 use crate::vault::suite::Suite;
 
-use super::admission::Place;
 use super::config::Config;
 use super::machine::{Addresses, Channel, Event, Input, Output, Ticket};
 
@@ -47,32 +47,30 @@ pub fn create<S: Suite>(node: &mut Node, env: &mut Env<'_>, config: Arc<Config>,
     let addresses = Addresses::random(env.entropy);
     let channel = Channel::<S>::initiate(env, config, addresses.clone(), route);
     let producer = node.new_flow_control_id();
-    node.start_worker(env, ChannelWorker::new(channel, None).dialling(route, producer, None))?;
+    node.start_worker(env, ChannelWorker::initiator(channel).dialling(route, producer, None))?;
     Ok(addresses)
 }
 
 /// As [`create`], from within a worker. The peer also reaches the consumers of `id`, who need not be told
-/// when one channel replaces another. `watcher` is told what becomes of the channel: a message of this node
-/// with the encryptor as its return route, and whether it is open as its payload.
+/// when one channel replaces another. The channel is a child of the worker, which hears when it opens and when it
+/// is gone.
 pub(crate) fn create_within<S: Suite>(
     cx: &mut Context<'_>,
     config: Arc<Config>,
     route: &Route,
     id: FlowControlId,
-    watcher: Address,
 ) -> Addresses {
     let addresses = Addresses::random(cx.entropy());
     let mut env = Env::new(cx.now(), cx.wall(), cx.entropy());
     let channel = Channel::<S>::initiate(&mut env, config, addresses.clone(), route);
     let producer = cx.new_flow_control_id();
-    let worker = ChannelWorker { watcher: Some(watcher), ..ChannelWorker::new(channel, None) };
-    cx.start_worker(worker.dialling(route, producer, Some(id)));
+    let worker = ChannelWorker::initiator(channel);
+    cx.start_child(worker.dialling(route, producer, Some(id)));
     addresses
 }
 
-/// What a watcher is told: whether the channel is open, or gone.
-pub(crate) const OPEN: &[u8] = &[1];
-pub(crate) const GONE: &[u8] = &[0];
+/// How often a parent hears that the peer is still there, at most.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A [`Channel`] as a worker of a node.
 pub(super) struct ChannelWorker<S: Suite> {
@@ -81,15 +79,19 @@ pub(super) struct ChannelWorker<S: Suite> {
     peer: Option<Identifier>,
     /// The one question that waits for its answer.
     asked: Option<(RequestId, Ticket)>,
-    /// A place among a listener's half-open handshakes, while this is one.
-    place: Option<Place>,
-    /// Who is told when it opens, and when it is gone.
-    watcher: Option<Address>,
+    /// Whether it was begun by a stranger, at a listener.
+    responds: bool,
+    /// When the parent last heard of the peer.
+    heard: Instant,
 }
 
 impl<S: Suite> ChannelWorker<S> {
-    pub(super) fn new(channel: Channel<S>, place: Option<Place>) -> Self {
-        Self { channel, peer: None, asked: None, place, watcher: None }
+    pub(super) const fn initiator(channel: Channel<S>) -> Self {
+        Self { channel, peer: None, asked: None, responds: false, heard: Instant::ZERO }
+    }
+
+    pub(super) fn responder(channel: Channel<S>) -> Self {
+        Self { responds: true, ..Self::initiator(channel) }
     }
 
     /// How a node starts an initiator's: what answers is behind the first address of the route.
@@ -148,17 +150,15 @@ impl<S: Suite> ChannelWorker<S> {
         let event = match event {
             Event::Opened(peer) => {
                 self.peer = Some(peer);
-                self.place = None;
-                self.tell_watcher(cx, OPEN);
+                self.heard = cx.now();
+                cx.tell_parent(News::Opened(peer));
                 node::Event::ChannelOpened { encryptor, decryptor, peer }
             }
             Event::Failed(error) => {
-                self.tell_watcher(cx, GONE);
                 cx.stop();
                 node::Event::ChannelFailed { encryptor, error }
             }
             Event::Closed => {
-                self.tell_watcher(cx, GONE);
                 cx.stop();
                 node::Event::ChannelClosed { encryptor }
             }
@@ -168,10 +168,11 @@ impl<S: Suite> ChannelWorker<S> {
         cx.event(event);
     }
 
-    fn tell_watcher(&self, cx: &mut Context<'_>, what: &[u8]) {
-        if let Some(watcher) = &self.watcher {
-            let back = Route::from(self.channel.addresses().encryptor.clone());
-            cx.send(ENCRYPTOR, Message::new(Route::from(watcher.clone()).as_ref(), back.as_ref(), what));
+    /// Something has come through the open channel.
+    fn heard(&mut self, cx: &mut Context<'_>) {
+        if self.peer.is_some() && cx.now().since(self.heard) >= SILENCE {
+            self.heard = cx.now();
+            cx.tell_parent(News::Heard);
         }
     }
 }
@@ -185,7 +186,11 @@ impl<S: Suite> Worker for ChannelWorker<S> {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
         let Delivery { mut message, port, .. } = delivery;
         match port {
-            DECRYPTOR => self.input(cx, Input::Receive(message)),
+            DECRYPTOR => {
+                self.input(cx, Input::Receive(message))?;
+                self.heard(cx);
+                Ok(())
+            }
             ENCRYPTOR => {
                 message.pop_onward()?;
                 self.input(cx, Input::Send(message))
@@ -238,9 +243,9 @@ impl<S: Suite> Worker for ChannelWorker<S> {
         self.channel.trusted(picture);
     }
 
-    /// A responder holds its place while nobody has proved anything to it.
+    /// A responder to which nobody has proved anything yet.
     fn is_provisional(&self) -> bool {
-        self.place.is_some()
+        self.responds && self.peer.is_none()
     }
 
     fn provisional(&self) -> usize {

@@ -154,8 +154,9 @@ impl Connections {
         self.held.saturating_add(self.crossed)
     }
 
-    /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent.
-    pub(super) fn greediest(&self, by_number: bool) -> Option<ConnectionId> {
+    /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent; and
+    /// how much that is.
+    pub(super) fn greediest(&self, by_number: bool) -> Option<(ConnectionId, usize)> {
         if by_number { self.by_messages.greatest() } else { self.by_bytes.greatest() }
     }
 
@@ -382,7 +383,7 @@ impl Node {
         //= spec/src/nodes.md#nod-30
         //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
         while self.connections.held > self.config.held {
-            let Some(id) = self.connections.by_held.greatest() else { return };
+            let Some((id, _)) = self.connections.by_held.greatest() else { return };
             self.close(id, TOO_MUCH);
         }
     }

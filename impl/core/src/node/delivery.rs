@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use super::connection::RECEIVER;
 use super::table::{Credit, Load, Resident, cost};
 use super::waiting::Room;
-use super::worker::{Answer, ConnectionId, Context, Delivery, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId};
+use super::worker::{
+    Answer, ConnectionId, Context, Delivery, News, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId,
+};
 use super::{Event, Node, Output, Source};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -36,12 +38,32 @@ impl From<Error> for Undelivered {
 }
 
 impl Node {
-    /// Checks whether a message may pass and puts it into its receiver's inbox.
+    /// Checks whether a message may pass and puts it into its receiver's inbox, if the node has room for one more.
     pub(super) fn dispatch(
+        &mut self,
+        source: Source,
+        message: Message,
+        provenance: Provenance,
+    ) -> Result<(), Undelivered> {
+        self.pass(source, message, provenance, Self::has_room)
+    }
+
+    /// As [`dispatch`](Self::dispatch), for a message that the node has room for because it waited there already.
+    pub(super) fn pass_on(
+        &mut self,
+        source: Source,
+        message: Message,
+        provenance: Provenance,
+    ) -> Result<(), Undelivered> {
+        self.pass(source, message, provenance, |_, _| true)
+    }
+
+    fn pass(
         &mut self,
         source: Source,
         mut message: Message,
         provenance: Provenance,
+        has_room: impl FnOnce(&mut Self, usize) -> bool,
     ) -> Result<(), Undelivered> {
         self.resolve(&mut message, provenance)?;
         let first = message.onward().first().ok_or(NO_ROUTE)?;
@@ -59,13 +81,12 @@ impl Node {
         if let Some(room) = self.what_is_full(to, port, cost) {
             return Err(Undelivered::Full(message, room));
         }
-        if !self.has_room(cost) {
+        if !has_room(self, cost) {
             return Err(Undelivered::Full(message, Room::Node));
         }
         // Whoever made room may have been the receiver itself.
         let Some((receiver, spare)) = self.table.get_with_spare(to) else { return Err(UNKNOWN.into()) };
-        receiver.extras(spare).inbox.push(Delivery { message, port, provenance }, cost);
-        self.queued.add(cost);
+        receiver.extras(spare).inbox.push(Delivery { message, port, provenance }, &mut self.queued);
         self.schedule(to);
         self.settle_blocked(to);
         Ok(())
@@ -83,10 +104,13 @@ impl Node {
     /// Whether the node has room for a message of this cost, once nobody who takes nothing keeps it from others.
     pub(super) fn has_room(&mut self, cost: usize) -> bool {
         //= spec/src/nodes.md#nod-31
-        //# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
-        while self.queued.is_full(cost, self.config.queue, self.config.queue_bytes) {
-            let by_number = self.queued.messages >= self.config.queue;
-            let Some(greediest) = self.connections.greediest(by_number) else { return false };
+        //# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits, unless that is less than waits in a queue on average.
+        while self.queued.load.is_full(cost, self.config.queue, self.config.queue_bytes) {
+            let by_number = self.queued.load.messages >= self.config.queue;
+            let Some((greediest, amount)) = self.connections.greediest(by_number) else { return false };
+            if self.queued.is_below_average(amount, by_number) {
+                return false;
+            }
             self.close(greediest, TAKES_NOTHING);
         }
         true
@@ -208,10 +232,14 @@ impl Node {
         //= spec/src/nodes.md#nod-8
         //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
         for _ in 0..self.config.steps {
+            self.spread_news(env);
             self.release_ready();
             self.pump_ready();
             let Some(id) = self.scheduled.pop_front() else {
-                if !self.waiting.ready.is_empty() || self.connections.has_work() && self.budget.frames > 0 {
+                if !self.news.is_empty()
+                    || !self.waiting.ready.is_empty()
+                    || self.connections.has_work() && self.budget.frames > 0
+                {
                     continue;
                 }
                 return;
@@ -222,9 +250,8 @@ impl Node {
             if blocked {
                 continue;
             }
-            let Some((delivery, cost)) = extras.inbox.pop() else { continue };
+            let Some(delivery) = extras.inbox.pop(&mut self.queued) else { continue };
             (extras.inbox.taken, extras.inbox.stuck) = (self.now, false);
-            self.queued.sub(cost);
             self.wake(Room::Inbox(id));
             self.wake(Room::Node);
             self.counters.delivered = self.counters.delivered.saturating_add(1);
@@ -232,6 +259,33 @@ impl Node {
             self.report_handler(result);
             self.schedule(id);
             self.table.tidy(id);
+        }
+        self.spread_news(env);
+    }
+
+    //= spec/src/nodes.md#nod-49
+    //# A node MUST tell a worker in order, and without losing any, what the workers that it has started as its children tell it, and that each of them is gone.
+    /// Tells workers what those that they have started told them.
+    fn spread_news(&mut self, env: &mut Env<'_>) {
+        // What this brings about has its turn in the next step.
+        for _ in 0..self.news.len() {
+            let Some((parent, child, news)) = self.news.pop_front() else { return };
+            if self.table.get(parent).is_none_or(Resident::is_retired) {
+                continue;
+            }
+            let result = self.call(env, parent, |worker, cx| worker.handle_news(cx, &child, news));
+            self.report_handler(result);
+            self.schedule(parent);
+            self.table.tidy(parent);
+        }
+    }
+
+    /// Keeps what a worker tells the one that has started it until that one has its turn.
+    fn tell_parent(&mut self, id: WorkerId, news: News) {
+        let Some(resident) = self.table.get(id) else { return };
+        let parent = resident.extras.as_ref().and_then(|extras| extras.parent);
+        if let (Some(parent), Some(child)) = (parent, resident.addresses.first()) {
+            self.news.push_back((parent, child.clone(), news));
         }
     }
 
@@ -283,10 +337,18 @@ impl Node {
     }
 
     /// Starts a worker and tells it so.
-    pub(super) fn start(&mut self, env: &mut Env<'_>, mut spec: Spec) -> Result<WorkerId> {
+    pub(super) fn start(&mut self, env: &mut Env<'_>, mut spec: Spec, parent: Option<WorkerId>) -> Result<WorkerId> {
         let through = spec.flow.through.take();
         spec.flow.consumer_of.extend(through.and_then(|address| self.producer_at(&address)));
-        let id = self.table.insert(spec)?;
+        let child = spec.mailboxes.first().map(|mailbox| mailbox.address.clone());
+        let id = self.table.insert(spec).inspect_err(|_| {
+            self.news.extend(parent.zip(child).map(|(parent, child)| (parent, child, News::Gone)));
+        })?;
+        if parent.is_some()
+            && let Some((resident, spare)) = self.table.get_with_spare(id)
+        {
+            resident.extras(spare).parent = parent;
+        }
         //= spec/src/nodes.md#nod-25
         //# A node MUST stop a worker again whose start fails.
         if let Err((_, error)) = self.call(env, id, |worker, cx| worker.handle_start(cx)) {
@@ -310,12 +372,13 @@ impl Node {
                 //# A worker that sends a received message on MUST NOT change its provenance.
                 self.send_from(id, port, message, provenance);
             }
-            Op::Start(spec) => {
+            Op::Start { spec, child } => {
                 let to = spec.mailboxes.first().map(|mailbox| mailbox.address.clone());
-                if let Err(error) = self.start(env, spec) {
+                if let Err(error) = self.start(env, spec, child.then_some(id)) {
                     self.report_to(to, error);
                 }
             }
+            Op::TellParent(news) => self.tell_parent(id, news),
             Op::Stop(address) => {
                 if let Some((id, _)) = self.table.find(address.as_ref()) {
                     self.stop(env, id);
@@ -441,8 +504,9 @@ impl Node {
         self.set_timer(id, None);
         self.requests.forget(id);
         self.table.unlist(id);
+        self.tell_parent(id, News::Gone);
         if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
-            extras.retired = true;
+            (extras.retired, extras.parent) = (true, None);
             self.queued.remove(&core::mem::take(&mut extras.inbox).load);
         }
         self.hurry(id);
@@ -453,6 +517,7 @@ impl Node {
     /// Removes a worker, all that waits for it, and what it has sent that still waits with it.
     pub(super) fn forget(&mut self, id: WorkerId) {
         self.set_timer(id, None);
+        self.tell_parent(id, News::Gone);
         self.drop_outboxes(id);
         if let Some(extras) = self.table.remove(id).and_then(|resident| resident.extras) {
             self.queued.remove(&extras.inbox.load);

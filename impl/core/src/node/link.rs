@@ -91,7 +91,7 @@ impl Node {
         let gateway = self.connections.get(link).and_then(Connection::gateway).cloned().ok_or(NO_LINK)?;
         //= spec/src/nodes.md#nod-45
         //# A gate MUST let pass only what flow control and the access controls of its own node let pass.
-        let id = self.start(env, Spec { mailboxes: vec![mailbox], flow, worker: Box::new(Gate { gateway }) })?;
+        let id = self.start(env, Spec { mailboxes: vec![mailbox], flow, worker: Box::new(Gate { gateway }) }, None)?;
         if let Some((resident, spare)) = self.table.get_with_spare(id) {
             resident.extras(spare).gate = Some(link);
         }

@@ -32,8 +32,8 @@ pub use link::Crossing;
 #[cfg(test)]
 pub(crate) use worker::Op;
 pub use worker::{
-    AccessControl, Answer, ConnectionId, Context, Delivery, Flow, FlowControlId, Mailbox, Port, Provenance, Relay,
-    Request, RequestId, Spec, Worker, WorkerId,
+    AccessControl, Answer, ConnectionId, Context, Delivery, Flow, FlowControlId, Mailbox, News, Port, Provenance,
+    Relay, Request, RequestId, Spec, Worker, WorkerId,
 };
 
 use crate::env::{Entropy, Env, Instant};
@@ -45,7 +45,7 @@ use self::connection::Connections;
 use self::delivery::Undelivered;
 use self::failures::Failures;
 use self::requests::Requests;
-use self::table::{Credit, Load, Table};
+use self::table::{Credit, Queues, Table};
 use self::waiting::Waiting;
 
 /// What a node takes.
@@ -157,7 +157,7 @@ pub struct Counters {
     pub failures: [u64; 5],
     /// Dropped messages for which there was no event, because there were too many in one call.
     pub unreported: u64,
-    /// Messages that had to be laid out anew for want of headroom, counted when they leave.
+    /// Messages that had to be laid out anew for want of room around it, counted when they leave.
     pub relayouts: u64,
 }
 
@@ -185,8 +185,10 @@ pub struct Node {
     waiting: Waiting,
     /// Workers with messages in their inbox, one entry each.
     scheduled: VecDeque<WorkerId>,
+    /// What workers have told those that started them: to whom, and who. Told before anything else is done.
+    news: VecDeque<(WorkerId, Address, News)>,
     /// What waits in all inboxes and outboxes together.
-    queued: Load,
+    queued: Queues,
     timers: BTreeMap<(Instant, u64), (WorkerId, &'static str)>,
     /// Whether timers are due that the last call left.
     overdue: bool,
@@ -228,7 +230,8 @@ impl Node {
             connections: Connections::default(),
             waiting: Waiting::default(),
             scheduled: VecDeque::new(),
-            queued: Load::default(),
+            news: VecDeque::new(),
+            queued: Queues::default(),
             timers: BTreeMap::new(),
             overdue: false,
             requests,
@@ -278,7 +281,7 @@ impl Node {
     /// `NOD-13` when an address is taken or not local, or there is none; what the worker says when it starts.
     pub fn start_worker(&mut self, env: &mut Env<'_>, spec: Spec) -> Result<()> {
         self.at(env);
-        self.start(env, spec)?;
+        self.start(env, spec, None)?;
         self.run(env);
         Ok(())
     }
@@ -474,7 +477,10 @@ impl Machine for Node {
     }
 
     fn deadline(&self) -> Option<Deadline> {
-        let work = !self.scheduled.is_empty() || !self.waiting.ready.is_empty() || self.connections.has_work();
+        let work = !self.news.is_empty()
+            || !self.scheduled.is_empty()
+            || !self.waiting.ready.is_empty()
+            || self.connections.has_work();
         if work || self.overdue {
             return Some(Deadline::new(self.now, "work"));
         }
@@ -494,14 +500,17 @@ impl Machine for Node {
     }
 
     fn provisional(&self) -> usize {
-        let node = self.connections.held().saturating_add(self.queued.bytes);
+        let node = self.connections.held().saturating_add(self.queued.load.bytes);
         self.table.residents().map(|resident| resident.worker.provisional()).fold(node, usize::saturating_add)
     }
 
     fn provisional_limit(&self) -> usize {
         // What waits on a link is no larger than what may wait for a worker.
         let links = self.connections.links().saturating_mul(self.config.inbox_bytes);
-        let node = self.config.held.saturating_add(self.config.queue_bytes).saturating_add(links);
+        // Relays send on what they took even when that has become larger.
+        let relayed = self.config.queue.saturating_mul(outbox::ADDED);
+        let queued = self.config.queue_bytes.saturating_add(relayed);
+        let node = self.config.held.saturating_add(queued).saturating_add(links);
         self.table.residents().map(|resident| resident.worker.provisional_limit()).fold(node, usize::saturating_add)
     }
 }

@@ -3,13 +3,16 @@
 use alloc::collections::VecDeque;
 
 use super::delivery::{FULL, Undelivered};
-use super::table::{Credit, Load, Resident, cost};
+use super::table::{Credit, Load, Resident, Table, cost};
 use super::waiting::{Place, Room, Waiter};
 use super::worker::{Port, Provenance, WorkerId};
 use super::{Node, Source};
 use crate::env::Instant;
 use crate::error::Error;
 use crate::routing::Message;
+
+/// What a relay adds to a message at most when it sends it on: two routes, a padding, and room around them.
+pub(super) const ADDED: usize = 40_960;
 
 pub(super) const STALLED: Error = Error::limit("NOD-11", "the receiver stayed full for the stall time");
 pub(super) const STUCK: Error = Error::limit("NOD-41", "the receiver has taken nothing for the stall time");
@@ -47,13 +50,21 @@ impl Outbox {
     }
 }
 
+impl Table {
+    fn outbox_mut(&mut self, id: WorkerId, port: Port) -> Option<&mut Outbox> {
+        let extras = self.get_mut(id)?.extras.as_mut()?;
+        extras.outboxes.iter_mut().find(|outbox| outbox.port == port)
+    }
+}
+
 impl Node {
     /// Sends what a handler asked for. What may wait does, if the receiver is full or others wait before it.
     pub(super) fn send_from(&mut self, id: WorkerId, port: Port, message: Message, provenance: Provenance) {
         if self.outbox(id, port).is_some() {
             return self.put_out(id, port, message, provenance, None);
         }
-        match self.dispatch(Source::Worker(id, port), message, provenance) {
+        let sent = if self.patience(id, port) == Some(Patience::Endless) { Self::pass_on } else { Self::dispatch };
+        match sent(self, Source::Worker(id, port), message, provenance) {
             Ok(()) => {}
             Err(Undelivered::Error(error)) => self.report(None, error),
             Err(Undelivered::Full(message, room)) => match self.patience(id, port) {
@@ -66,11 +77,6 @@ impl Node {
 
     pub(super) fn outbox(&self, id: WorkerId, port: Port) -> Option<&Outbox> {
         self.table.get(id)?.extras.as_ref()?.outboxes.iter().find(|outbox| outbox.port == port)
-    }
-
-    fn outbox_mut(&mut self, id: WorkerId, port: Port) -> Option<&mut Outbox> {
-        let extras = self.table.get_mut(id)?.extras.as_mut()?;
-        extras.outboxes.iter_mut().find(|outbox| outbox.port == port)
     }
 
     fn patience(&self, id: WorkerId, port: Port) -> Option<Patience> {
@@ -86,11 +92,14 @@ impl Node {
         //= spec/src/nodes.md#nod-40
         //# A node MUST keep what leaves a producer or a relay for a full receiver until there is room, and take nothing more at that address meanwhile.
         let cost = cost(&message);
-        let full = |load: &Load| load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
-        if self.outbox(id, port).is_some_and(|outbox| full(&outbox.load)) || !self.has_room(cost) {
-            return self.report(Some(&message), FULL);
-        }
         let timed = self.patience(id, port) == Some(Patience::StallTime);
+        // A relay was let take what it sends on, and sends on no more than that.
+        if timed {
+            let full = |load: &Load| load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
+            if self.outbox(id, port).is_some_and(|outbox| full(&outbox.load)) || !self.has_room(cost) {
+                return self.report(Some(&message), FULL);
+            }
+        }
         let (since, deadline) = (self.now, self.now + self.config.stall);
         let Some((resident, spare)) = self.table.get_with_spare(id) else { return };
         let outboxes = &mut resident.extras(spare).outboxes;
@@ -110,8 +119,7 @@ impl Node {
         let Some(outbox) = outboxes.get_mut(index) else { return };
         let (first, place) = (outbox.messages.is_empty(), outbox.place);
         outbox.messages.push_back((message, provenance));
-        outbox.load.add(cost);
-        self.queued.add(cost);
+        self.queued.add(&mut outbox.load, cost);
         if !first {
             if let Some(place) = place {
                 self.await_more(place, cost);
@@ -130,7 +138,7 @@ impl Node {
 
     /// Lets the first message of an outbox try its luck when its turn comes.
     fn make_ready(&mut self, id: WorkerId, port: Port) {
-        if let Some(outbox) = self.outbox_mut(id, port)
+        if let Some(outbox) = self.table.outbox_mut(id, port)
             && !core::mem::replace(&mut outbox.ready, true)
         {
             self.waiting.ready.push_back((id, port));
@@ -153,7 +161,7 @@ impl Node {
     /// Lets an outbox wait in the line for `room`, at its old place there if it has one.
     fn line_up(&mut self, id: WorkerId, port: Port, room: Room, before: Option<Place>) {
         let place = self.waiting.line_up(Waiter::Outbox(id, port), room, before);
-        let Some(outbox) = self.outbox_mut(id, port) else { return };
+        let Some(outbox) = self.table.outbox_mut(id, port) else { return };
         outbox.place = Some(place);
         let load = outbox.load;
         self.awaits(place, |awaited| awaited.join(&load));
@@ -161,7 +169,7 @@ impl Node {
 
     /// An outbox waits in no line any more. Gives the place that it had or was called from.
     fn leave_line(&mut self, id: WorkerId, port: Port) -> Option<Place> {
-        let place = self.outbox_mut(id, port)?.place.take()?;
+        let place = self.table.outbox_mut(id, port)?.place.take()?;
         if self.waiting.leave(place) {
             self.await_less(place, id, port);
         }
@@ -194,7 +202,7 @@ impl Node {
     /// Lets the next outbox go on that can.
     pub(super) fn release_ready(&mut self) {
         if let Some((id, port)) = self.waiting.ready.pop_front() {
-            if let Some(outbox) = self.outbox_mut(id, port) {
+            if let Some(outbox) = self.table.outbox_mut(id, port) {
                 outbox.ready = false;
             }
             self.release(id, port);
@@ -204,14 +212,13 @@ impl Node {
     /// Lets the first message of an outbox go, if there is room for it now or its time is up.
     fn release(&mut self, id: WorkerId, port: Port) {
         let place = self.leave_line(id, port);
-        let Some(outbox) = self.outbox_mut(id, port) else { return };
+        let Some(outbox) = self.table.outbox_mut(id, port) else { return };
         let Some((message, provenance)) = outbox.messages.pop_front() else { return };
         let (timed, since) = (outbox.timed, outbox.since);
         let cost = cost(&message);
-        outbox.load.sub(cost);
-        self.queued.sub(cost);
+        self.queued.sub(&mut outbox.load, cost);
         let mut room = place.map(|place| place.0);
-        match self.dispatch(Source::Worker(id, port), message, provenance) {
+        match self.pass_on(Source::Worker(id, port), message, provenance) {
             Ok(()) => {}
             Err(Undelivered::Error(error)) => self.report(None, error),
             Err(Undelivered::Full(message, full)) => {
@@ -221,10 +228,9 @@ impl Node {
                 if let Some(error) = verdict {
                     self.report(Some(&message), error);
                 } else {
-                    if let Some(outbox) = self.outbox_mut(id, port) {
+                    if let Some(outbox) = self.table.outbox_mut(id, port) {
                         outbox.messages.push_front((message, provenance));
-                        outbox.load.add(cost);
-                        self.queued.add(cost);
+                        self.queued.add(&mut outbox.load, cost);
                     }
                     self.line_up(id, port, full, place);
                     self.restart(id, port, since);
@@ -245,7 +251,7 @@ impl Node {
     /// The first message of an outbox is gone.
     fn advance(&mut self, id: WorkerId, port: Port) {
         self.restart(id, port, self.now);
-        let Some(outbox) = self.outbox_mut(id, port) else { return };
+        let Some(outbox) = self.table.outbox_mut(id, port) else { return };
         outbox.stuck = false;
         if !outbox.messages.is_empty() {
             return self.make_ready(id, port);
@@ -261,7 +267,7 @@ impl Node {
     /// The patience for the first message of an outbox counts from `since`.
     fn restart(&mut self, id: WorkerId, port: Port, since: Instant) {
         let stall = self.config.stall;
-        let Some(outbox) = self.outbox_mut(id, port) else { return };
+        let Some(outbox) = self.table.outbox_mut(id, port) else { return };
         let old = core::mem::replace(&mut outbox.since, since);
         let waits = outbox.timed && !outbox.messages.is_empty();
         self.waiting.deadlines.remove(&(old + stall, id, port));
@@ -299,7 +305,7 @@ impl Node {
     /// A worker has stopped: what it has sent waits for the stall time, whatever it was.
     pub(super) fn hurry(&mut self, id: WorkerId) {
         for port in 0..super::table::PORTS as Port {
-            if let Some(outbox) = self.outbox_mut(id, port) {
+            if let Some(outbox) = self.table.outbox_mut(id, port) {
                 outbox.timed = true;
                 self.restart(id, port, self.now);
             }
@@ -360,7 +366,7 @@ impl Node {
                 }
             }
             Room::Outbox(id, port) => {
-                if let Some(outbox) = self.outbox_mut(id, port) {
+                if let Some(outbox) = self.table.outbox_mut(id, port) {
                     outbox.stuck = true;
                 }
             }
@@ -408,6 +414,8 @@ impl Node {
             assert!(!extras.retired || !extras.outboxes.is_empty());
             for outbox in &extras.outboxes {
                 assert!(!outbox.messages.is_empty());
+                // What it holds is in the node already.
+                assert!(outbox.place.is_none_or(|place| place.0 != Room::Node));
                 let bytes = outbox.messages.iter().map(|(message, _)| cost(message)).sum();
                 assert_eq!((outbox.load.messages, outbox.load.bytes), (outbox.messages.len(), bytes));
                 let stands = |place| self.waiting.waiter(place) == Some(Waiter::Outbox(id, outbox.port));

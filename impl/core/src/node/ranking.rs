@@ -20,9 +20,9 @@ impl Ranking {
         }
     }
 
-    /// Who has the most; of several the youngest.
-    pub(super) fn greatest(&self) -> Option<ConnectionId> {
-        self.0.last().map(|(_, id)| *id)
+    /// Who has the most, and how much; of several the youngest.
+    pub(super) fn greatest(&self) -> Option<(ConnectionId, usize)> {
+        self.0.last().map(|(amount, id)| (*id, *amount))
     }
 
     #[cfg(test)]

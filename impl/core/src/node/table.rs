@@ -73,6 +73,8 @@ pub(super) struct Extras {
     pub(super) credit: Option<Credit>,
     /// The link to which it is a gate.
     pub(super) gate: Option<ConnectionId>,
+    /// Who hears of it.
+    pub(super) parent: Option<WorkerId>,
     /// What it has sent to full receivers, by address.
     pub(super) outboxes: Vec<Outbox>,
     /// Whether it has stopped and only its outboxes are still here.
@@ -91,6 +93,7 @@ impl Extras {
             && self.timer.is_none()
             && self.credit.is_none()
             && self.gate.is_none()
+            && self.parent.is_none()
             && self.outboxes.is_empty()
             && !self.retired
     }
@@ -113,21 +116,62 @@ impl Inbox {
     /// What an empty inbox keeps room for.
     const ROOM: usize = 16;
 
-    pub(super) fn push(&mut self, delivery: Delivery, cost: usize) {
+    pub(super) fn push(&mut self, delivery: Delivery, queues: &mut Queues) {
+        queues.add(&mut self.load, cost(&delivery.message));
         self.deliveries.push_back(delivery);
-        self.load.add(cost);
     }
 
-    /// The oldest, and what it cost.
-    pub(super) fn pop(&mut self) -> Option<(Delivery, usize)> {
+    /// The oldest.
+    pub(super) fn pop(&mut self, queues: &mut Queues) -> Option<Delivery> {
         let delivery = self.deliveries.pop_front()?;
-        let cost = cost(&delivery.message);
-        self.load.sub(cost);
+        queues.sub(&mut self.load, cost(&delivery.message));
         if self.deliveries.is_empty() && self.deliveries.capacity() > Self::ROOM {
             // A flood is over: its memory is free again.
             self.deliveries.shrink_to(Self::ROOM);
         }
-        Some((delivery, cost))
+        Some(delivery)
+    }
+}
+
+/// What waits in all inboxes and outboxes of a node.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    pub(super) load: Load,
+    /// In how many of them something waits.
+    pub(super) busy: usize,
+}
+
+impl Queues {
+    /// A message of this cost waits in a queue.
+    pub(super) fn add(&mut self, queue: &mut Load, cost: usize) {
+        if queue.messages == 0 {
+            self.busy = self.busy.saturating_add(1);
+        }
+        queue.add(cost);
+        self.load.add(cost);
+    }
+
+    /// A message of this cost waits there no more.
+    pub(super) fn sub(&mut self, queue: &mut Load, cost: usize) {
+        queue.sub(cost);
+        self.load.sub(cost);
+        if queue.messages == 0 {
+            self.busy = self.busy.saturating_sub(1);
+        }
+    }
+
+    /// A queue is gone with all that waited there.
+    pub(super) fn remove(&mut self, queue: &Load) {
+        self.load.remove(queue);
+        if queue.messages > 0 {
+            self.busy = self.busy.saturating_sub(1);
+        }
+    }
+
+    /// Whether so much is less than what waits in a queue on average.
+    pub(super) const fn is_below_average(&self, amount: usize, by_number: bool) -> bool {
+        let all = if by_number { self.load.messages } else { self.load.bytes };
+        amount.saturating_mul(self.busy) < all
     }
 }
 
@@ -410,8 +454,9 @@ impl Table {
     }
 
     /// The loads say what waits.
-    pub(super) fn check(&self, all: &Load) {
+    pub(super) fn check(&self, all: &Queues) {
         let mut sum = Load::default();
+        let mut busy = 0;
         let mut addresses = 0;
         for resident in self.residents() {
             let Some(extras) = &resident.extras else {
@@ -421,11 +466,13 @@ impl Table {
             let waiting = &extras.inbox.deliveries;
             let bytes = waiting.iter().map(|delivery| cost(&delivery.message)).sum();
             assert_eq!((extras.inbox.load.messages, extras.inbox.load.bytes), (waiting.len(), bytes));
-            sum.join(&extras.inbox.load);
-            extras.outboxes.iter().for_each(|outbox| sum.join(outbox.load()));
+            for load in extras.outboxes.iter().map(Outbox::load).chain([&extras.inbox.load]) {
+                sum.join(load);
+                busy += usize::from(load.messages > 0);
+            }
             addresses += if extras.retired { 0 } else { resident.addresses.len() };
         }
-        assert_eq!((all.messages, all.bytes), (sum.messages, sum.bytes));
+        assert_eq!((all.load.messages, all.load.bytes, all.busy), (sum.messages, sum.bytes, busy));
         assert_eq!(self.len, self.residents().count());
         assert_eq!(self.places.len(), addresses);
     }

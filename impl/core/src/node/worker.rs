@@ -45,6 +45,12 @@ pub trait Worker: Send {
         Err(Error::misuse("NOD-26", "the worker does not know this command"))
     }
 
+    /// A worker that this one started with [`Context::start_child`], known by its first address, has told something
+    /// or is gone.
+    fn handle_news(&mut self, _cx: &mut Context<'_>, _child: &Address, _news: News) -> Result<()> {
+        Ok(())
+    }
+
     /// The worker is about to be stopped and may say its last words.
     fn handle_stop(&mut self, _cx: &mut Context<'_>) {}
 
@@ -188,6 +194,17 @@ pub enum Answer {
     Store(Result<crate::identity::StoreAnswer>),
 }
 
+/// What a worker hears of one that it has started. It is never lost, and waits in no inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// A channel is open, with this peer.
+    Opened(Identifier),
+    /// Something authentic has come from the channel's peer, after a while.
+    Heard,
+    /// It has stopped, or could not be started. There is no other news of it after this.
+    Gone,
+}
+
 /// Decides whether a message may pass.
 pub trait AccessControl: Send + Sync {
     /// `Ok` lets it pass. An error with blame *denied* says which policy refused.
@@ -263,7 +280,13 @@ pub(crate) enum Op {
         message: Message,
         provenance: Provenance,
     },
-    Start(Spec),
+    Start {
+        spec: Spec,
+        /// Whether the starter hears of it.
+        child: bool,
+    },
+    /// To whom the worker is a child.
+    TellParent(News),
     Stop(Address),
     StopSelf,
     Timer(Option<Deadline>),
@@ -326,7 +349,17 @@ impl Context<'_> {
 
     /// Starts another worker.
     pub fn start_worker(&mut self, spec: Spec) {
-        self.ops.push(Op::Start(spec));
+        self.ops.push(Op::Start { spec, child: false });
+    }
+
+    /// Starts another worker and hears of it: what it tells, and when it is gone ([`Worker::handle_news`]).
+    pub fn start_child(&mut self, spec: Spec) {
+        self.ops.push(Op::Start { spec, child: true });
+    }
+
+    /// Tells the worker that has started this one as its child, if one has.
+    pub fn tell_parent(&mut self, news: News) {
+        self.ops.push(Op::TellParent(news));
     }
 
     /// Stops the worker that has this address.

@@ -6,7 +6,7 @@
 //!
 //! Decoding a layer moves indices inward ([`unfold`](Message::unfold)), encoding one writes outward
 //! ([`fold`](Message::fold)): the payload stays where it is, through hops, transports and channels
-//! inside channels. A hop moves only the few bytes of the routes. When the headroom is used up the
+//! inside channels. A hop moves only the few bytes of the routes. When the room on a side is used up the
 //! message is laid out anew, once, and [`relayouts`](Message::relayouts) counts it.
 
 use alloc::vec::Vec;
@@ -139,7 +139,7 @@ impl Message {
         }
     }
 
-    /// How often the message had to be laid out anew for want of headroom.
+    /// How often the message had to be laid out anew for want of room around it.
     pub const fn relayouts(&self) -> u32 {
         self.relayouts
     }
@@ -229,9 +229,17 @@ impl Message {
             [prefix.len(), onward_head.len(), self.onward.len(), back_head.len(), self.back.len(), payload_head.len()]
                 .into_iter()
                 .fold(0, usize::saturating_add);
-        if let Some(missing) = before.checked_sub(self.payload.start).filter(|missing| *missing > 0) {
-            self.relayout(missing);
-        }
+        //= spec/src/routing.md#rte-10
+        //# A message MUST lose its tracing text when it is folded into a layer that has no field for it.
+        let after = match tail {
+            Tail::Bytes(bytes) => {
+                self.bytes.truncate(self.payload.end);
+                bytes
+            }
+            Tail::Tracing => &[],
+        };
+        self.make_room(before.saturating_sub(self.payload.start), after.len());
+        self.bytes.extend_from_slice(after);
         // From the payload backward; each route moves by a few bytes.
         let payload_at = self.payload.start.saturating_sub(payload_head.len());
         let back_at = payload_at.saturating_sub(self.back.len());
@@ -250,12 +258,6 @@ impl Message {
         self.write(back_head_at, back_head.bytes());
         self.write(onward_head_at, onward_head.bytes());
         self.write(start, prefix);
-        //= spec/src/routing.md#rte-10
-        //# A message MUST lose its tracing text when it is folded into a layer that has no field for it.
-        if let Tail::Bytes(bytes) = tail {
-            self.bytes.truncate(self.payload.end);
-            self.bytes.extend_from_slice(bytes);
-        }
         self.payload = Span { start, end: self.bytes.len() };
         self.traced = false;
         self.clear_routes();
@@ -314,10 +316,8 @@ impl Message {
         debug_assert!(self.onward_count == 0 && self.back_count == 0, "routes are folded first");
         self.bytes.truncate(self.payload.end);
         self.traced = false;
+        self.make_room(before.len().saturating_sub(self.payload.start), after.len());
         self.bytes.extend_from_slice(after);
-        if let Some(missing) = before.len().checked_sub(self.payload.start).filter(|missing| *missing > 0) {
-            self.relayout(missing);
-        }
         self.payload = Span { start: self.payload.start.saturating_sub(before.len()), end: self.bytes.len() };
         self.write(self.payload.start, before);
         self.clear_routes();
@@ -372,21 +372,24 @@ impl Message {
 
     /// Makes sure that `needed` bytes are free before the onward route.
     fn reserve_front(&mut self, needed: usize) {
-        if let Some(missing) = needed.checked_sub(self.onward.start).filter(|missing| *missing > 0) {
-            self.relayout(missing);
-        }
+        self.make_room(needed.saturating_sub(self.onward.start), 0);
     }
 
-    /// Lays the message out anew with at least `missing` more bytes in front.
-    fn relayout(&mut self, missing: usize) {
-        let more = missing.saturating_add(HEADROOM);
-        let mut bytes = Vec::with_capacity(self.bytes.len().saturating_add(more).saturating_add(TAILROOM));
-        bytes.resize(more, 0);
+    /// Makes sure that so many more bytes are in front and that there is room for so many at the end: lays the message
+    /// out anew, unless both are so already.
+    fn make_room(&mut self, front: usize, end: usize) {
+        if front == 0 && self.bytes.capacity().saturating_sub(self.bytes.len()) >= end {
+            return;
+        }
+        let front = front.saturating_add(HEADROOM);
+        let room = front.saturating_add(end).saturating_add(TAILROOM);
+        let mut bytes = Vec::with_capacity(self.bytes.len().saturating_add(room));
+        bytes.resize(front, 0);
         bytes.extend_from_slice(&self.bytes);
         self.bytes.zeroize();
         self.bytes = bytes;
         for span in [&mut self.onward, &mut self.back, &mut self.payload] {
-            *span = span.moved(span.start.saturating_add(more));
+            *span = span.moved(span.start.saturating_add(front));
         }
         self.relayouts = self.relayouts.saturating_add(1);
     }

@@ -7,11 +7,11 @@ use core::marker::PhantomData;
 
 use super::machine::Config;
 use super::worker::{SessionWorker, number, read_number};
-use crate::channel::{self, GONE, OPEN};
+use crate::channel;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::machine::Snapshot;
-use crate::node::{Context, Delivery, Flow, FlowControlId, Mailbox, Node, Port, Spec, Worker};
+use crate::node::{Context, Delivery, Flow, FlowControlId, Mailbox, News, Node, Port, Spec, Worker};
 use crate::routing::{Address, Message, Route};
 use crate::vault::suite::Suite;
 
@@ -20,9 +20,6 @@ pub const WAY: Port = 0;
 
 /// The port at which the session asks for an attempt.
 pub const ATTEMPTS: Port = 1;
-
-/// The port at which channels say what became of them.
-pub const CHANNELS: Port = 2;
 
 /// What a session is to be kept with.
 #[derive(Debug, Clone)]
@@ -55,10 +52,10 @@ pub struct Kept {
 /// `NOD-13` when the node takes no more workers.
 pub fn keep<S: Suite>(node: &mut Node, env: &mut Env<'_>, keeping: Keeping) -> Result<Kept> {
     let Keeping { channel, route, echo, session } = keeping;
-    let [way, attempts, channels, collector, control] = [(); 5].map(|()| Address::random(env.entropy));
+    let [way, attempts, collector, control] = [(); 4].map(|()| Address::random(env.entropy));
     let reached_through = node.new_flow_control_id();
     let keeper = Keeper::<S>::new(channel, route, reached_through);
-    let mailboxes = [&way, &attempts, &channels].map(|address| Mailbox::open(address.clone()));
+    let mailboxes = [&way, &attempts].map(|address| Mailbox::open(address.clone()));
     node.start_worker(env, Spec { mailboxes: mailboxes.into(), flow: Flow::default(), worker: Box::new(keeper) })?;
     let worker = SessionWorker::new(session, env.now, attempts, echo);
     let mailboxes = vec![Mailbox::open(collector.clone()), Mailbox::open(control)];
@@ -67,7 +64,7 @@ pub fn keep<S: Suite>(node: &mut Node, env: &mut Env<'_>, keeping: Keeping) -> R
     Ok(Kept { way, session: collector, reached_through })
 }
 
-/// Makes the channels of a session. It has three addresses: [`WAY`], [`ATTEMPTS`] and [`CHANNELS`].
+/// Makes the channels of a session. It has two addresses: [`WAY`] and [`ATTEMPTS`].
 #[derive(Debug)]
 pub struct Keeper<S> {
     config: Arc<channel::Config>,
@@ -82,7 +79,7 @@ pub struct Keeper<S> {
 #[derive(Debug)]
 struct Attempt {
     number: u64,
-    encryptor: Address,
+    channel: channel::Addresses,
     /// The session's control address.
     session: Route,
     open: bool,
@@ -99,28 +96,10 @@ impl<S: Suite> Keeper<S> {
         //= spec/src/sessions.md#ses-12
         //# A session MUST NOT have more than one channel at a time.
         if let Some(old) = self.attempt.take() {
-            cx.stop_worker(old.encryptor);
+            cx.stop_worker(old.channel.encryptor);
         }
-        let Some(watcher) = cx.address(CHANNELS).cloned() else { return };
-        let addresses = channel::create_within::<S>(cx, self.config.clone(), &self.route, self.id, watcher);
-        self.attempt = Some(Attempt { number, encryptor: addresses.encryptor, session, open: false });
-    }
-
-    /// A channel has opened or is gone. Only the newest matters.
-    fn heard(&mut self, cx: &mut Context<'_>, message: &Message) -> Result<()> {
-        let Some(attempt) = &mut self.attempt else { return Ok(()) };
-        let from = message.return_route();
-        if from.first() != Some(attempt.encryptor.as_ref()) {
-            return Ok(());
-        }
-        let way = match message.payload() {
-            OPEN => from.to_owned(),
-            GONE => Route::new(),
-            _ => return Err(Error::misuse("SES-9", "a channel is open or gone")),
-        };
-        attempt.open = !way.is_empty();
-        cx.send(CHANNELS, Message::new(attempt.session.as_ref(), way.as_ref(), &number(attempt.number)));
-        Ok(())
+        let channel = channel::create_within::<S>(cx, self.config.clone(), &self.route, self.id);
+        self.attempt = Some(Attempt { number, channel, session, open: false });
     }
 }
 
@@ -133,24 +112,36 @@ impl<S: Suite> Worker for Keeper<S> {
             let open = self.attempt.as_ref().filter(|attempt| attempt.open);
             let attempt = open.ok_or(Error::limit("SES-13", "the session has no open channel now"))?;
             message.pop_onward()?;
-            message.push_onward(attempt.encryptor.as_ref());
+            message.push_onward(attempt.channel.encryptor.as_ref());
             cx.forward(WAY, message, provenance);
             return Ok(());
         }
         if !provenance.is_local() {
             return Err(Error::denied("SES-9", "only this node speaks to the owner of a session"));
         }
-        if port == ATTEMPTS {
-            let number = read_number(message.payload())?;
-            self.establish(cx, number, message.return_route().to_owned());
+        let number = read_number(message.payload())?;
+        self.establish(cx, number, message.return_route().to_owned());
+        Ok(())
+    }
+
+    /// A channel has opened or is gone. Only the newest matters.
+    fn handle_news(&mut self, cx: &mut Context<'_>, child: &Address, news: News) -> Result<()> {
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.channel.decryptor == *child) else {
             return Ok(());
-        }
-        self.heard(cx, &message)
+        };
+        let way = match news {
+            News::Opened(_) => Route::from(attempt.channel.encryptor.clone()),
+            News::Gone => Route::new(),
+            News::Heard => return Ok(()),
+        };
+        attempt.open = !way.is_empty();
+        cx.send(ATTEMPTS, Message::new(attempt.session.as_ref(), way.as_ref(), &number(attempt.number)));
+        Ok(())
     }
 
     fn handle_stop(&mut self, cx: &mut Context<'_>) {
         if let Some(attempt) = &self.attempt {
-            cx.stop_worker(attempt.encryptor.clone());
+            cx.stop_worker(attempt.channel.encryptor.clone());
         }
     }
 
@@ -160,7 +151,7 @@ impl<S: Suite> Worker for Keeper<S> {
 
     fn trusted(&self, picture: &mut Snapshot) {
         if let Some(attempt) = &self.attempt {
-            picture.number(attempt.number).number(attempt.open.into()).bytes(attempt.encryptor.as_ref().value);
+            picture.number(attempt.number).number(attempt.open.into()).bytes(attempt.channel.encryptor.as_ref().value);
         }
     }
 }

@@ -8,7 +8,7 @@ mod keeper;
 mod machine;
 mod worker;
 
-pub use keeper::{ATTEMPTS, CHANNELS, Keeper, Keeping, Kept, WAY, keep};
+pub use keeper::{ATTEMPTS, Keeper, Keeping, Kept, WAY, keep};
 pub use machine::{Config, Input, MAX_UNANSWERED, Output, Session};
 pub use worker::{COLLECTOR, CONTROL, SessionWorker};
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use razor::channel::Places;
+use razor::channel::{Addresses, Places};
 use razor::env::{Entropy, Purpose, Seeded};
+use razor::error::Blame;
 use razor::machine::Machine;
-use razor::node::{ConnectionId, Input};
+use razor::node::{ConnectionId, Event, Input};
 use razor::routing::{Message, Route, Tail};
 
 use crate::network::Network;
@@ -40,7 +41,7 @@ fn ten_thousand_forged_first_messages_are_bounded_and_hurt_nobody_behind_another
         net.inject(0, forged(&flood, &mut entropy));
         net.run();
         let bob = &net.parties[1].node;
-        assert!(bob.workers() <= idle + Places::DEFAULT.per_source + 1, "{} workers", bob.workers());
+        assert!(bob.workers() <= idle + Places::DEFAULT.half_open_per_source + 1, "{} workers", bob.workers());
         assert!(bob.provisional() <= bob.provisional_limit());
         if n == FLOOD / 2 {
             while net.answer(1) {}
@@ -48,7 +49,7 @@ fn ten_thousand_forged_first_messages_are_bounded_and_hurt_nobody_behind_another
             assert_eq!(net.parties[2].peer_of(&channel.encryptor), Some(net.parties[1].id()));
         }
     }
-    let evicted = FLOOD - Places::DEFAULT.per_source;
+    let evicted = FLOOD - Places::DEFAULT.half_open_per_source;
     assert_eq!(net.parties[1].failures().len(), evicted);
     assert!(net.parties[1].store.len() == 1, "of the flood nothing is remembered");
 
@@ -103,4 +104,53 @@ fn a_chunk_full_of_first_messages_makes_a_node_say_little() {
         assert!(after.unreported > before.unreported);
         net.parties[1].events.clear();
     }
+}
+
+/// The channels of a party that are open and have been closed.
+fn open_and_closed(net: &Network, node: usize) -> (usize, usize) {
+    let events = &net.parties[node].events;
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    let closed = count(|event| matches!(event, Event::ChannelClosed { .. }));
+    (count(|event| matches!(event, Event::ChannelOpened { .. })) - closed, closed)
+}
+
+/// Bob is node 1. The stranger is node 0, and opens one channel after the other; the honest node is node 2.
+//= spec/src/channels.md#chn-65
+//= type=test
+//# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
+//= spec/src/channels.md#chn-66
+//= type=test
+//# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+#[test]
+fn a_stranger_who_opens_channels_without_end_closes_his_own_and_no_others() {
+    let mut net = Network::line(3);
+    net.listen(1, Places { open: 40, open_per_source: 30, open_per_peer: 20, ..Places::DEFAULT });
+    let idle = net.parties[1].node.workers();
+    let honest = net.route(2, 1, "", "api");
+    let honest = net.open(2, &honest, "app");
+    let route = net.route(0, 1, "", "api");
+    let favourite = net.open(0, &route, "app");
+    let echo = |net: &mut Network, node: usize, channel: &Addresses, text: &[u8]| {
+        let onward = Route::new().then(channel.encryptor.clone()).then("echo");
+        net.send(node, &onward, "app", text);
+        net.payloads(node, "app")
+    };
+    for n in 2..=200_usize {
+        net.create(0, &route);
+        net.run();
+        let (open, closed) = open_and_closed(&net, 1);
+        assert_eq!((open, closed), (1 + n.min(20), n.saturating_sub(20)), "after {n}");
+        assert_eq!(net.parties[1].node.workers(), idle + open);
+        // The one channel that he uses outlives those that he leaves alone.
+        net.advance(Duration::from_secs(4));
+        if n % 5 == 0 {
+            assert_eq!(echo(&mut net, 0, &favourite, &[n as u8]), [[n as u8]]);
+        }
+    }
+    // He was told: each of the others ended with a Close, and so is gone on his side as well.
+    assert_eq!(open_and_closed(&net, 0), (20, 180));
+    let displaced = net.parties[1].node.failures().find(|(requirement, ..)| *requirement == "CHN-66");
+    assert_eq!(displaced, Some(("CHN-66", Blame::Limit, 180)));
+    // The honest node, which has said nothing for all that time, has lost nothing.
+    assert_eq!(echo(&mut net, 2, &honest, b"still here"), [b"still here"]);
 }

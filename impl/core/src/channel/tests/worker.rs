@@ -10,7 +10,7 @@ use super::super::worker::ChannelWorker;
 use super::*;
 use crate::env::{Entropy, Purpose};
 use crate::node::{
-    self, ConnectionId, Context, Delivery, Flow, FlowControlId, Op, Port, Provenance, RequestId, Worker,
+    self, ConnectionId, Context, Delivery, Flow, FlowControlId, News, Op, Port, Provenance, RequestId, Worker,
 };
 
 /// Everything that a worker asked of its node, sorted.
@@ -22,6 +22,7 @@ struct Asked {
     gone: bool,
     requests: VecDeque<(RequestId, Request)>,
     events: Vec<node::Event>,
+    news: Vec<News>,
 }
 
 /// A worker, its node and its owner.
@@ -68,7 +69,8 @@ impl Host {
         for op in ops {
             match op {
                 Op::Send { port, message, provenance } => self.asked.sent.push_back((port, message, provenance)),
-                Op::Start(spec) => self.asked.started.push(spec),
+                Op::Start { spec, .. } => self.asked.started.push(spec),
+                Op::TellParent(news) => self.asked.news.push(news),
                 Op::Stop(address) => self.asked.stopped.push(address),
                 Op::StopSelf => self.asked.gone = true,
                 Op::Timer(_) => {}
@@ -126,7 +128,7 @@ fn initiator(person: &Person, seed: u64) -> Host {
     let mut env = Env::new(Instant::ZERO, NOW, &mut entropy);
     let route = Route::from_iter(["api"]);
     let channel = Machine1::initiate(&mut env, Arc::new(person.config()), addresses, &route);
-    Host::new(ChannelWorker::new(channel, None).spec(FlowControlId(1), None, vec![THROUGH]), seed)
+    Host::new(ChannelWorker::initiator(channel).spec(FlowControlId(1), None, vec![THROUGH]), seed)
 }
 
 fn listener(person: &Person, places: Places) -> Host {
@@ -239,6 +241,35 @@ fn a_worker_whose_handshake_times_out_says_so_and_goes() {
     );
 }
 
+#[test]
+fn a_channel_tells_its_parent_that_it_is_open_and_once_in_a_while_that_its_peer_is_there() {
+    let Opened { mut alice, mut bob, people, .. } = opened();
+    assert_eq!(alice.asked.news, [News::Opened(people[1].id())]);
+    assert_eq!(bob.asked.news, [News::Opened(people[0].id())]);
+    assert!(!alice.worker.is_provisional() && !bob.worker.is_provisional());
+    let mut exchange = |seconds: u64, genuine: bool| {
+        bob.now = Instant::from_millis(seconds * 1000);
+        let onward = Route::new().then(alice.addresses[1].clone()).then("echo");
+        alice
+            .deliver(ENCRYPTOR, Message::new(onward.as_ref(), Route::new().as_ref(), b"x"), Provenance::LOCAL)
+            .unwrap();
+        let mut sealed = alice.transmitted();
+        if !genuine {
+            let mut payload = sealed.payload().to_vec();
+            *payload.last_mut().unwrap() ^= 1;
+            sealed = with_payload(&sealed, &payload);
+        }
+        assert_eq!(bob.deliver(DECRYPTOR, sealed, tcp(1)).is_ok(), genuine);
+        bob.asked.news.len()
+    };
+    assert_eq!(exchange(59, true), 1, "not yet");
+    assert_eq!(exchange(60, false), 1, "a forgery is no sign of life");
+    assert_eq!(exchange(61, true), 2);
+    assert_eq!(exchange(120, true), 2);
+    assert_eq!(exchange(121, true), 3);
+    assert_eq!(bob.asked.news[1..], [News::Heard; 2]);
+}
+
 /// Says in which order randomness was drawn, and for what.
 struct Scribe(Vec<(Purpose, usize)>);
 
@@ -274,13 +305,14 @@ fn message_1(n: u64) -> Message {
 #[test]
 fn a_flood_at_a_listener_evicts_its_own_and_never_holds_more_than_the_places() {
     let person = Person::new(2);
-    let mut listener = listener(&person, Places { total: 6, per_source: 4 });
+    let mut listener = listener(&person, Places { half_open: 6, half_open_per_source: 4, ..Places::DEFAULT });
     let mut workers: Vec<node::Spec> = Vec::new();
     for n in 0..200 {
         listener.deliver(0, message_1(n), tcp(n % 2)).unwrap();
-        for gone in listener.asked.stopped.drain(..) {
-            let index = workers.iter().position(|spec| spec.mailboxes[1].address == gone).expect("it was running");
+        for gone in core::mem::take(&mut listener.asked.stopped) {
+            let index = workers.iter().position(|spec| spec.mailboxes[0].address == gone).expect("it was running");
             workers.remove(index);
+            listener.call(|worker, cx| worker.handle_news(cx, &gone, News::Gone)).unwrap();
         }
         workers.append(&mut listener.asked.started);
         assert!(workers.len() <= 6);
@@ -289,7 +321,8 @@ fn a_flood_at_a_listener_evicts_its_own_and_never_holds_more_than_the_places() {
     let held = listener.worker.provisional();
     assert!(held > 0);
     // A handshake that is over leaves room: nobody else has to go.
-    workers.pop();
+    let over = workers.pop().unwrap().mailboxes[0].address.clone();
+    listener.call(|worker, cx| worker.handle_news(cx, &over, News::Gone)).unwrap();
     listener.deliver(0, message_1(999), tcp(9)).unwrap();
     assert!(listener.asked.stopped.is_empty());
     assert_eq!(listener.worker.provisional(), held);
@@ -333,7 +366,7 @@ fn a_responder_answers_a_stranger_with_one_message_of_bounded_size_whatever_come
     let first = with_payload(&message_1(1), &[9; 20_000]);
     listener.deliver(0, first.clone(), tcp(1)).unwrap();
     let mut bob = Host::new(listener.asked.started.pop().unwrap(), 5);
-    assert!(bob.asked.sent.is_empty());
+    assert!(bob.asked.sent.is_empty() && bob.worker.is_provisional());
     bob.answer(&people[1], &mut store);
     let message_2 = bob.transmitted();
     assert_eq!(message_2.payload().len(), 96 + people[1].config().presentation.len());
@@ -349,9 +382,11 @@ fn a_responder_answers_a_stranger_with_one_message_of_bounded_size_whatever_come
 #[test]
 fn an_open_channel_holds_no_place_among_the_half_open() {
     let Opened { bob, mut listener, .. } = opened();
+    for news in &bob.asked.news {
+        listener.call(|worker, cx| worker.handle_news(cx, &bob.addresses[0], *news)).unwrap();
+    }
     for n in 0..64 {
         listener.deliver(0, message_1(n), tcp(1)).unwrap();
     }
     assert!(listener.asked.stopped.is_empty(), "all 64 places of its source are free");
-    drop(bob);
 }

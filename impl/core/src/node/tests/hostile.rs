@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::identity::Identifier;
 
 //= spec/src/nodes.md#nod-29
 //= type=test
@@ -270,6 +271,117 @@ fn a_worker_that_has_stopped_sends_nothing_under_the_name_of_the_next_in_its_pla
     assert_eq!((rig.payloads().len(), rig.drops()), (0, vec!["NOD-2"]));
 }
 
+/// Starts a child at each address that it is told, says what it hears, and stops one child for another.
+struct Parent;
+
+impl Worker for Parent {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        let address = Address::local(core::str::from_utf8(delivery.message.payload()).unwrap());
+        if address == Address::local("") {
+            (0..5).for_each(|_| cx.send(0, message("slow", "", b"m")));
+            return Ok(());
+        }
+        cx.start_child(Spec {
+            mailboxes: vec![Mailbox::open(address)],
+            flow: Flow::default(),
+            worker: Box::new(Child),
+        });
+        Ok(())
+    }
+
+    fn handle_news(&mut self, cx: &mut Context<'_>, child: &Address, news: News) -> Result<()> {
+        let news = match news {
+            News::Opened(Identifier([1, ..])) => {
+                cx.stop_worker("sibling".into());
+                "FIRST"
+            }
+            News::Opened(_) => "SECOND",
+            News::Heard => "HEARD",
+            News::Gone => "GONE",
+        };
+        cx.event(Event::Dropped { to: Some(child.clone()), error: Error::misuse(news, "news") });
+        Ok(())
+    }
+
+    fn leads_on(&self, _: Port) -> bool {
+        true
+    }
+}
+
+/// Tells its parent each byte that it hears, sends it to a slow receiver, and goes.
+struct Child;
+
+impl Worker for Child {
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        match cx.address(0) {
+            Some(address) if *address == Address::local("weak") => Err(Error::misuse("TEST-1", "does not start")),
+            _ => Ok(()),
+        }
+    }
+
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        for n in delivery.message.payload() {
+            cx.tell_parent(News::Opened(Identifier([*n; 32])));
+            cx.send(0, message("slow", "", &[*n]));
+        }
+        cx.stop();
+        Ok(())
+    }
+
+    fn handle_stop(&mut self, cx: &mut Context<'_>) {
+        cx.tell_parent(News::Heard);
+    }
+
+    fn leads_on(&self, _: Port) -> bool {
+        true
+    }
+}
+
+//= spec/src/nodes.md#nod-49
+//= type=test
+//# A node MUST tell a worker in order, and without losing any, what the workers that it has started as its children tell it, and that each of them is gone.
+#[test]
+fn a_parent_hears_all_of_its_children_in_order_and_that_they_are_gone() {
+    let (mut rig, _) = rig(Config { steps: 1, inbox: 1, hand_over: 1, ..Config::default() });
+    rig.inbox("slow", &[]);
+    rig.start("parent", Parent, &[]);
+    let heard = |rig: &mut Rig| {
+        (0..20).for_each(|_| call(rig));
+        rig.drops()
+    };
+    for (child, why) in [("weak", "TEST-1"), ("slow", "NOD-13")] {
+        rig.send("parent", "", child.as_bytes()).unwrap();
+        assert_eq!(heard(&mut rig), [why, "GONE"], "it could not be started");
+    }
+    for child in ["child", "sibling"] {
+        rig.send("parent", "", child.as_bytes()).unwrap();
+        assert_eq!(heard(&mut rig), [""; 0]);
+    }
+    // It is gone at once, and once, however long what it has sent waits for the receiver.
+    rig.send("child", "", &[1, 2, 2, 2, 2]).unwrap();
+    assert_eq!(rig.drops(), ["FIRST", "SECOND", "SECOND", "SECOND", "SECOND", "HEARD", "GONE"]);
+    assert_eq!(rig.node.deadline(), Some(Deadline::new(rig.now, "work")), "there is more news");
+    assert_eq!(heard(&mut rig), ["HEARD", "GONE"], "of the sibling");
+    for _ in 0..5 {
+        assert_eq!(rig.payloads().len(), 1);
+        take(&mut rig, "slow");
+        assert_eq!(heard(&mut rig), [""; 0]);
+    }
+    // Whoever has no parent any more, or never had one, tells nobody.
+    rig.send("parent", "", b"orphan").unwrap();
+    heard(&mut rig);
+    rig.send("parent", "", b"").unwrap();
+    heard(&mut rig);
+    rig.with(|node, env| node.stop_worker(env, &"parent".into())).unwrap();
+    assert_eq!(rig.node.workers(), 3, "what the parent has sent still waits with it");
+    rig.start("free", Child, &[]);
+    for child in ["orphan", "free"] {
+        rig.send(child, "", &[3]).unwrap();
+        assert_eq!(heard(&mut rig), [""; 0]);
+        assert!(!rig.node.has_worker(&child.into()));
+    }
+}
+
 #[test]
 fn an_answer_for_a_worker_that_has_stopped_reaches_nobody() {
     let (mut rig, _) = rig(Config::default());
@@ -389,7 +501,7 @@ fn workers_that_stop_each_other_say_their_last_words_once() {
 
 //= spec/src/nodes.md#nod-31
 //= type=test
-//# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits.
+//# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits, unless that is less than waits in a queue on average.
 #[test]
 fn strangers_who_ask_for_much_and_read_nothing_are_closed_when_the_node_is_full_and_nobody_else_is() {
     let config = Config { queue: 64, inbox: 16, transmit: 1, ..Config::default() };
@@ -420,18 +532,77 @@ fn strangers_who_ask_for_much_and_read_nothing_are_closed_when_the_node_is_full_
     assert_eq!(closed(&rig).len(), 1);
 }
 
+//= spec/src/nodes.md#nod-31
+//= type=test
+//# A full node MUST close, of the connections whose limit of bytes is on its way, the one for which the most waits, unless that is less than waits in a queue on average.
+#[test]
+fn a_slow_connection_is_not_closed_for_what_waits_for_slow_workers() {
+    // Four inboxes of sixteen fill the node; in the fifth queue, that of the slow connection, fewer wait than on average.
+    for (waiting, gone) in [(12, false), (13, true)] {
+        let (mut rig, listener) = rig(Config { queue: 64, inbox: 16, transmit: 1, hand_over: 1, ..Config::default() });
+        rig.start("echo", Echoer, &[listener]);
+        for name in ["a", "b", "c", "d"] {
+            rig.inbox(name, &[listener]);
+        }
+        accept(&mut rig, 1, listener);
+        rig.receive(1, &frames("echo", waiting)).unwrap();
+        for (id, name) in [(2, "a"), (3, "b"), (4, "c"), (5, "d")] {
+            accept(&mut rig, id, listener);
+            rig.receive(id, &frames(name, 17)).unwrap();
+        }
+        let expected = if gone { vec![(1, "NOD-31")] } else { vec![] };
+        assert_eq!(closed(&rig), expected, "{waiting} wait");
+        // Whoever fills the slow workers waits for them.
+        assert_eq!(rig.node.reads(ConnectionId(5)), gone);
+        assert_eq!(rig.drops(), [""; 0]);
+    }
+}
+
+#[test]
+fn the_connection_that_is_closed_is_the_one_with_most_of_what_the_node_is_full_of() {
+    let large = table::cost(&message("app", "", &[0; 20_000]));
+    for (queue, queue_bytes, expected) in [(16, 1 << 27, 1), (4096, 2 * large, 2)] {
+        let (mut rig, listener) = rig(Config { queue, queue_bytes, inbox: 16, transmit: 1, ..Config::default() });
+        rig.start("echo", Echoer, &[listener]);
+        for id in 1..=3 {
+            accept(&mut rig, id, listener);
+        }
+        // Many short messages wait for the first, and a long one for the second.
+        rig.receive(1, &frames("echo", 15)).unwrap();
+        rig.receive(2, &frame("echo", "x", &[0; 20_000])).unwrap();
+        assert_eq!(closed(&rig), []);
+        rig.receive(3, &frame("echo", "x", &[0; 15_000])).unwrap();
+        assert_eq!(closed(&rig), [(expected, "NOD-31")]);
+    }
+}
+
+#[test]
+fn a_connection_whose_peer_takes_what_comes_is_not_closed_for_what_the_node_has_not_come_to_yet() {
+    let (mut rig, listener) = rig(Config { queue: 16, ..Config::default() });
+    let out = rig.connect(1, Some(listener));
+    // All of these come before the node goes on.
+    let taken = (0..40u8).filter(|n| {
+        let mut message = message("far", "", &[*n]);
+        message.push_onward(out.as_ref());
+        rig.node.dispatch(Source::Owner, message, Provenance::LOCAL).is_ok()
+    });
+    assert_eq!(taken.count(), 16);
+    call(&mut rig);
+    assert_eq!(closed(&rig), []);
+}
+
 #[test]
 fn a_connection_that_is_closed_to_make_room_for_its_own_message_leaves_nothing_behind() {
     let cost = |len: usize| table::cost(&message("app", "", &vec![0; len]));
-    let config = Config { queue_bytes: cost(50_000) + cost(1_000), transmit: 1, hand_over: 1, ..Config::default() };
+    let config = Config { queue_bytes: cost(51_000) + cost(2_000), transmit: 1, hand_over: 1, ..Config::default() };
     let (mut rig, listener) = rig(config);
     rig.start("echo", Echoer, &[listener]);
     rig.inbox("app", &[listener]);
     rig.send("app", "", b"handed over").unwrap();
-    rig.send("app", "", &[0; 50_000]).unwrap();
+    rig.send("app", "", &[0; 1_000]).unwrap();
     accept(&mut rig, 1, listener);
     // Its answer waits, because the opening byte is not read.
-    rig.receive(1, &frames("echo", 1)).unwrap();
+    rig.receive(1, &frame("echo", "x", &[0; 50_000])).unwrap();
     assert_eq!(closed(&rig), []);
     rig.receive(1, &frame("app", "x", &[0; 2_000])).unwrap();
     assert_eq!(closed(&rig), [(1, "NOD-31")]);

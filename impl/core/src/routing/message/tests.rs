@@ -212,3 +212,23 @@ fn hops_are_counted_however_many() {
     }
     assert_eq!(message.payload(), b"payload");
 }
+
+#[test]
+fn what_is_put_around_a_message_without_room_lays_it_out_once_with_room_for_more() {
+    let payload = vec![7; 10_000];
+    let mut message = Message::raw(payload.clone(), 0);
+    message.wrap(&[1; 8], &[2; 16]);
+    assert_eq!(message.payload(), [&[1; 8][..], &payload, &[2; 16]].concat());
+    assert_eq!(message.relayouts(), 1);
+    // Not twice as large, as a vector that grows would be.
+    let footprint = message.footprint();
+    assert!(footprint <= 10_000 + 8 + 16 + HEADROOM + TAILROOM, "{footprint}");
+    message.wrap(&[3; 8], &[4; 16]);
+    assert_eq!((message.relayouts(), message.footprint()), (1, footprint));
+    // There is room in front, and none behind.
+    let mut bytes = [&[0; 100], payload.as_slice()].concat();
+    bytes.shrink_to_fit();
+    let mut tail = Message::raw(bytes, 100);
+    tail.fold(&[0x83], Tail::Bytes(&[5; 100]));
+    assert_eq!((tail.relayouts(), tail.payload().last()), (1, Some(&5)));
+}
