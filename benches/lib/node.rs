@@ -33,7 +33,7 @@ impl Host {
         self.input(Input::Send(message));
         while let Some(output) = self.node.poll_output() {
             if let Output::Deliver { inbox, delivery } = output {
-                self.input(Input::Taken { inbox });
+                self.input(Input::Taken { inbox, messages: 1 });
                 return delivery.message;
             }
         }

@@ -158,7 +158,7 @@ impl<S: Suite> Party<S> {
                 let payload = delivery.message.payload().to_vec();
                 let origin = origin(&delivery.provenance);
                 self.out.push_back(Output::Delivered { payload, origin, back });
-                return Some(node::Input::Taken { inbox });
+                return Some(node::Input::Taken { inbox, messages: 1 });
             }
             node::Output::Request { id, request, .. } => {
                 let answer = match &request {

@@ -36,7 +36,7 @@ impl Host {
         let mut count = 0;
         loop {
             let input = match self.node.poll_output() {
-                Some(Output::Deliver { inbox, .. }) => Input::Taken { inbox },
+                Some(Output::Deliver { inbox, .. }) => Input::Taken { inbox, messages: 1 },
                 Some(Output::Transmit { connection, frame }) => {
                     Input::Sent { connection, bytes: frame.payload().len() as u64 }
                 }
@@ -257,7 +257,7 @@ fn an_inbox_that_was_full_once_gives_its_memory_back() {
             while host.node.poll_output().is_some() {}
         }
         for _ in 0..250 {
-            host.input(Input::Taken { inbox: "slow".into() });
+            host.input(Input::Taken { inbox: "slow".into(), messages: 1 });
             while host.node.poll_output().is_some() {}
         }
     });

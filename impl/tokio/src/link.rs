@@ -33,6 +33,8 @@ pub(crate) struct Link {
     to: mpsc::UnboundedSender<Crossed>,
     /// Messages that the node did not take, in order.
     parked: VecDeque<Crossing>,
+    /// Bytes that the node took, of which the other end has not heard.
+    taken: u64,
 }
 
 /// The ends of all links of one shard.
@@ -65,6 +67,8 @@ pub(crate) struct Links {
     gates: BTreeMap<Address, ConnectionId>,
     /// Addresses of this shard that all others have gates to.
     shared: BTreeSet<Address>,
+    /// Links whose other end is to hear that messages were taken.
+    owing: Vec<ConnectionId>,
 }
 
 /// Gates that are being opened.
@@ -86,7 +90,7 @@ impl Shard {
     pub(crate) fn join(&mut self, ends: Vec<(ConnectionId, usize, mpsc::UnboundedSender<Crossed>)>) {
         for (id, shard, to) in ends {
             match self.with(|node, env| node.link(env, id)) {
-                Ok(_) => drop(self.links.links.insert(id, Link { shard, to, parked: VecDeque::new() })),
+                Ok(_) => drop(self.links.links.insert(id, Link { shard, to, parked: VecDeque::new(), taken: 0 })),
                 Err(error) => tracing::error!(%error, "a shard cannot be linked"),
             }
         }
@@ -163,8 +167,11 @@ impl Shard {
         let input = node::Input::Crossed { connection: link, crossing };
         match self.with(|node, env| node.handle(env, input)) {
             Ok(()) => {
-                if let Some(end) = self.links.links.get(&link) {
-                    let _ = end.to.send(Crossed::Taken { link, bytes });
+                if let Some(end) = self.links.links.get_mut(&link) {
+                    if end.taken == 0 {
+                        self.links.owing.push(link);
+                    }
+                    end.taken += bytes;
                 }
             }
             Err(Refused::Full(node::Input::Crossed { crossing, .. })) => {
@@ -173,6 +180,16 @@ impl Shard {
                 }
             }
             Err(refused) => tracing::warn!(?refused, "the node refuses what has crossed"),
+        }
+    }
+
+    /// Tells the others what was taken of theirs.
+    pub(crate) fn acknowledge_links(&mut self) {
+        for link in self.links.owing.drain(..) {
+            if let Some(end) = self.links.links.get_mut(&link) {
+                let bytes = std::mem::take(&mut end.taken);
+                let _ = end.to.send(Crossed::Taken { link, bytes });
+            }
         }
     }
 

@@ -95,26 +95,42 @@ impl Received {
     }
 }
 
+/// How much is handed over to one context at most, or was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HandOver {
+    pub(crate) messages: usize,
+    /// The memory that they hold.
+    pub(crate) bytes: usize,
+}
+
 /// An address of one's own: sends from it, receives at it. Dropping it frees the address.
 pub struct Context {
     node: Node,
     shard: Handle,
     address: Address,
     messages: mpsc::Receiver<Delivery>,
-    /// Messages that were received and not yet acknowledged.
-    taken: u64,
+    limits: HandOver,
+    /// What was received and is not yet acknowledged.
+    taken: HandOver,
     acknowledged: Instant,
     window: Arc<Semaphore>,
 }
 
 impl Context {
-    pub(crate) fn new(node: Node, shard: Handle, address: Address, messages: mpsc::Receiver<Delivery>) -> Self {
+    pub(crate) fn new(
+        node: Node,
+        shard: Handle,
+        address: Address,
+        messages: mpsc::Receiver<Delivery>,
+        limits: HandOver,
+    ) -> Self {
         Self {
+            limits,
             node,
             shard,
             address,
             messages,
-            taken: 0,
+            taken: HandOver::default(),
             acknowledged: Instant::now(),
             window: Arc::new(Semaphore::new(WINDOW)),
         }
@@ -186,21 +202,24 @@ impl Context {
     /// [`Error::Stopped`] when the node has been shut down.
     pub async fn receive(&mut self) -> Result<Received> {
         // Whoever is quick acknowledges many at once, whoever is slow each of them: he is not to be taken for dead.
-        let many = self.taken >= self.messages.max_capacity() as u64 / 2;
-        if many || self.messages.is_empty() || self.acknowledged.elapsed() > PROMPT {
+        let HandOver { messages, bytes } = self.taken;
+        let many = messages >= self.limits.messages.div_ceil(2) || bytes >= self.limits.bytes / 2;
+        if many || self.acknowledged.elapsed() > PROMPT {
             self.acknowledge().await?;
         }
         let delivery = self.messages.recv().await.ok_or(Error::Stopped)?;
-        self.taken += 1;
+        self.taken.messages += 1;
+        // As the node counts, which waits at its limit.
+        self.taken.bytes += delivery.message.footprint() + size_of::<Delivery>();
         Ok(Received { delivery })
     }
 
     /// Tells the node that messages were taken: it may hand over as many again.
     async fn acknowledge(&mut self) -> Result<()> {
-        if self.taken > 0 {
-            let taken = Input::Taken { inbox: self.address.clone(), messages: self.taken };
+        if self.taken.messages > 0 {
+            let taken = Input::Taken { inbox: self.address.clone(), messages: self.taken.messages };
             self.shard.send(taken).await?;
-            self.taken = 0;
+            self.taken = HandOver::default();
             self.acknowledged = Instant::now();
         }
         Ok(())

@@ -172,7 +172,7 @@ pub fn node_raw_connections(data: &[u8]) {
             3 => {
                 let input = match amount % 3 {
                     0 => node::Input::Sent { connection: ConnectionId(1 + amount % 2), bytes: amount * 64 },
-                    1 => node::Input::Taken { inbox: "app".into() },
+                    1 => node::Input::Taken { inbox: "app".into(), messages: 1 },
                     _ => node::Input::Send(Message::new(
                         crate::routing::Route::from(exposed.senders[0].clone()).then("far").as_ref(),
                         crate::routing::Route::new().then("app").as_ref(),

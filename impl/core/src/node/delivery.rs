@@ -218,11 +218,12 @@ impl Node {
         self.schedule(worker);
     }
 
-    /// The owner has taken the oldest message that was handed over from an inbox.
-    pub(super) fn taken(&mut self, inbox: &Address) {
+    /// The owner has taken the oldest messages that were handed over from an inbox.
+    pub(super) fn taken(&mut self, inbox: &Address, messages: usize) {
         let Ok((id, _)) = self.inbox(inbox) else { return };
         if let Some(Credit::HandedOver { costs, bytes }) = self.table.credit(id) {
-            *bytes = bytes.saturating_sub(costs.pop_front().unwrap_or_default());
+            let taken = costs.drain(..messages.min(costs.len()));
+            *bytes = bytes.saturating_sub(taken.fold(0, usize::saturating_add));
         }
         self.schedule(id);
     }

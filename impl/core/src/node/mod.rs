@@ -84,10 +84,12 @@ pub enum Input {
         /// The answer.
         answer: Answer,
     },
-    /// The owner took a message that was handed over, and holds its memory no longer. They are taken in order.
+    /// The owner took messages that were handed over, and holds their memory no longer. They are taken in order.
     Taken {
         /// The inbox.
         inbox: Address,
+        /// How many.
+        messages: usize,
     },
     /// The owner sends a message to its first onward address.
     Send(Message),
@@ -445,7 +447,7 @@ impl Machine for Node {
             Input::Sent { connection, bytes } => self.sent(connection, bytes),
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Answer { id, answer } => self.answer(env, id, answer),
-            Input::Taken { inbox } => self.taken(&inbox),
+            Input::Taken { inbox, messages } => self.taken(&inbox, messages),
             Input::Send(message) => {
                 self.dispatch(Source::Owner, message, Provenance::LOCAL).map_err(|refused| match refused {
                     Undelivered::Full(message, _) => Refused::Full(Input::Send(message)),

@@ -275,7 +275,7 @@ impl Network {
                 if self.untaken.contains(&inbox) {
                     return;
                 }
-                self.with(node, |node, env| node.handle(env, Input::Taken { inbox })).unwrap();
+                self.with(node, |node, env| node.handle(env, Input::Taken { inbox, messages: 1 })).unwrap();
             }
             Output::Request { id, request, .. } => {
                 party.requests.push_back((id, request));
@@ -336,7 +336,7 @@ impl Network {
     /// Takes a message from an inbox that is not taken from by itself.
     pub(crate) fn taken(&mut self, node: usize, inbox: &str) {
         let inbox = Address::local(inbox);
-        self.with(node, |node, env| node.handle(env, Input::Taken { inbox })).unwrap();
+        self.with(node, |node, env| node.handle(env, Input::Taken { inbox, messages: 1 })).unwrap();
         self.run();
     }
 

@@ -18,6 +18,7 @@ use crate::link::{self, Dialled};
 use crate::network::{Network, Tcp};
 use crate::shard;
 use crate::storage::Storage;
+use crate::worker::HandOver;
 
 /// How a node is to be.
 pub struct Builder {
@@ -119,7 +120,10 @@ impl Builder {
             clock,
             keys,
             network: self.network,
-            hand_over: usize::try_from(self.config.hand_over).unwrap_or(usize::MAX),
+            hand_over: HandOver {
+                messages: usize::try_from(self.config.hand_over).unwrap_or(usize::MAX),
+                bytes: self.config.hand_over_bytes,
+            },
             tasks,
             stop,
             workers: Mutex::default(),

@@ -26,7 +26,7 @@ use crate::network::{BoxStream, Network};
 use crate::reach::Reach;
 use crate::shard::Handle;
 use crate::status::Status;
-use crate::worker::{Context, Worker};
+use crate::worker::{Context, HandOver, Worker};
 
 pub use builder::Builder;
 pub(crate) use builder::entropy;
@@ -49,7 +49,7 @@ struct Inner {
     clock: Clock,
     keys: Arc<Keys>,
     network: Arc<dyn Network>,
-    hand_over: usize,
+    hand_over: HandOver,
     /// Shards, connections and listeners.
     tasks: TaskTracker,
     stop: CancellationToken,

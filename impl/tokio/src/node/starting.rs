@@ -50,15 +50,15 @@ impl Starting {
         let shard = self.home();
         let Self { node, mailbox, reach } = self;
         let address = mailbox.address.clone();
-        let room = node.inner.hand_over;
+        let limits = node.inner.hand_over;
         let opened = {
             let (shard, handle, address) = (&shard, shard.clone(), address.clone());
             shard.call(move |shard| {
                 let flow = Reach::flow(&reach, handle.index());
-                shard.open_inbox(mailbox.clone(), flow, room).map(|messages| {
+                shard.open_inbox(mailbox.clone(), flow, limits.messages).map(|messages| {
                     let gates = shard.open_gates(&mailbox, |index| Reach::flow(&reach, index));
                     // Made here, so that the address is free again when nobody waits for it any more.
-                    (Context::new(node, handle, address, messages), gates)
+                    (Context::new(node, handle, address, messages, limits), gates)
                 })
             })
         };

@@ -28,7 +28,7 @@ pub(crate) enum Input {
     /// The answer to a question of the node's that could not be answered at once.
     Answer { id: RequestId, answer: Answer },
     /// The owner of an inbox took messages from it.
-    Taken { inbox: Address, messages: u64 },
+    Taken { inbox: Address, messages: usize },
     /// A message is to be sent.
     Send(Outgoing),
 }

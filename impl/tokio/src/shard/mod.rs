@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use razor::channel::OrphanTime;
-use razor::env::{Env, Instant, Seeded};
+use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::error::{Blame, Result as CoreResult};
 use razor::identity::{Identifier, StoreAnswer};
 use razor::machine::{Machine as _, Refused};
@@ -70,6 +70,8 @@ pub(crate) struct Shard {
     pub(crate) node: node::Node,
     entropy: Seeded,
     clock: Clock,
+    /// What the clock says, read once for all that is done at once.
+    time: (Instant, Timestamp),
     keys: Arc<Keys>,
     /// The most bytes that the node takes from a connection at once.
     chunk: usize,
@@ -81,6 +83,8 @@ pub(crate) struct Shard {
     parked: BTreeMap<ConnectionId, Vec<u8>>,
     /// Messages that the node did not take, by the address that they go to: there they take turns.
     unsent: BTreeMap<Address, VecDeque<Outgoing>>,
+    /// Messages that were sent, or not, and whose senders do not know yet.
+    done: Vec<(Ticket, CoreResult<()>)>,
     /// What went wrong with messages whose senders do not wait to hear of it, counted as the node counts.
     pub(crate) unheard: BTreeMap<(&'static str, Blame), u64>,
     inboxes: BTreeMap<Address, mpsc::Sender<Delivery>>,
@@ -129,6 +133,7 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         chunk: config.tcp.chunk,
         node: node::Node::new(config, &mut entropy),
         entropy,
+        time: (clock.now(), clock.wall()),
         clock,
         keys,
         me: inputs.downgrade(),
@@ -136,6 +141,7 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         unflushed: Vec::new(),
         parked: BTreeMap::new(),
         unsent: BTreeMap::new(),
+        done: Vec::new(),
         unheard: BTreeMap::new(),
         inboxes: BTreeMap::new(),
         channels: BTreeMap::new(),
@@ -197,18 +203,22 @@ impl Shard {
                     () = &mut timer, if due.is_some() => {}
                 }
             }
+            self.look_at_the_clock();
             for input in batch.drain(..) {
                 self.take(input);
             }
             for input in across.drain(..) {
                 self.crossed(input);
             }
-            if due.is_some_and(|at| at <= self.clock.now()) {
+            if due.is_some_and(|at| at <= self.time.0) {
                 self.with(|node, env| node.handle_timeout(env));
             }
             self.close_orphans();
             self.resume();
             self.flush();
+            self.acknowledge_links();
+            // Whoever waits for one of these is not woken for each of them.
+            self.done.drain(..).for_each(|(ticket, result)| ticket.used(result));
         }
         self.close(inputs).await;
     }
@@ -220,11 +230,7 @@ impl Shard {
             Input::Sent { connection, bytes } => self.tell(node::Input::Sent { connection, bytes }),
             Input::Answer { id, answer } => self.tell(node::Input::Answer { id, answer }),
             Input::Gone { connection } => self.gone(connection),
-            Input::Taken { inbox, messages } => {
-                for _ in 0..messages {
-                    self.tell(node::Input::Taken { inbox: inbox.clone() });
-                }
-            }
+            Input::Taken { inbox, messages } => self.tell(node::Input::Taken { inbox, messages }),
             Input::Send(outgoing) if outgoing.ticket.is_abandoned() => {}
             Input::Send(outgoing) => self.send(outgoing),
         }
@@ -251,7 +257,12 @@ impl Shard {
     }
 
     fn call<T>(&mut self, call: impl FnOnce(&mut node::Node, &mut Env<'_>) -> T) -> T {
-        call(&mut self.node, &mut Env::new(self.clock.now(), self.clock.wall(), &mut self.entropy))
+        let (now, wall) = self.time;
+        call(&mut self.node, &mut Env::new(now, wall, &mut self.entropy))
+    }
+
+    fn look_at_the_clock(&mut self) {
+        self.time = (self.clock.now(), self.clock.wall());
     }
 
     /// Does what the node asks for until it asks for nothing more.
@@ -297,7 +308,7 @@ impl Shard {
             node::Output::Deliver { inbox, delivery } => {
                 let sent = self.inboxes.get(&inbox).map(|to| to.try_send(delivery));
                 // Nobody is there: it counts as taken.
-                (!matches!(sent, Some(Ok(())))).then_some(node::Input::Taken { inbox })
+                (!matches!(sent, Some(Ok(())))).then_some(node::Input::Taken { inbox, messages: 1 })
             }
             node::Output::Request { id, request: Request::Vault(request), .. } => {
                 Some(node::Input::Answer { id, answer: Answer::Vault(self.keys.answer(&request)) })
@@ -411,7 +422,7 @@ impl Shard {
         let Outgoing { from, message, provenance, ticket } = outgoing;
         let input = node::Input::SendFrom { inbox: from, message, provenance };
         match self.with(|node, env| node.handle(env, input)) {
-            Ok(()) => ticket.used(Ok(())),
+            Ok(()) => self.done.push((ticket, Ok(()))),
             Err(Refused::Full(node::Input::SendFrom { inbox: from, message, provenance })) => {
                 return Err(Outgoing { from, message, provenance, ticket });
             }
@@ -420,7 +431,7 @@ impl Shard {
                 if ticket.verdict.is_none() {
                     *self.unheard.entry((error.requirement(), error.blame())).or_default() += 1;
                 }
-                ticket.used(Err(error));
+                self.done.push((ticket, Err(error)));
             }
         }
         Ok(())
@@ -469,14 +480,14 @@ impl Shard {
     /// Something that channels may lead through is gone.
     fn sweep_soon(&mut self) {
         if !self.channels.is_empty() {
-            let soon = self.clock.now() + SWEEP;
+            let soon = self.time.0 + SWEEP;
             self.sweep = Some(self.sweep.map_or(soon, |at| at.min(soon)));
         }
     }
 
     /// Closes the channels whose way has been gone for too long.
     fn close_orphans(&mut self) {
-        let now = self.clock.now();
+        let now = self.time.0;
         if self.sweep.is_none_or(|at| at > now) {
             return;
         }
@@ -522,7 +533,8 @@ impl Shard {
         for encryptor in channels {
             let _ = self.with(|node, env| node.stop_worker(env, &encryptor));
         }
-        while self.node.deadline().is_some_and(|deadline| deadline.at <= self.clock.now()) {
+        self.look_at_the_clock();
+        while self.node.deadline().is_some_and(|deadline| deadline.at <= self.time.0) {
             self.with(|node, env| node.handle_timeout(env));
         }
         self.flush();

@@ -391,7 +391,7 @@ impl<'p, 'c, S: Suite> End<'p, 'c, S> {
                     }
                     Output::Deliver { inbox, delivery } => {
                         self.delivered.push_back(delivery.message);
-                        inputs.push(Input::Taken { inbox });
+                        inputs.push(Input::Taken { inbox, messages: 1 });
                     }
                     Output::Request { id, request, .. } => {
                         let answer = match request {

@@ -312,7 +312,7 @@ impl World for Outside {
                 None => Act::Nothing,
                 Some(crossing) => Act::Input(Input::Crossed { connection: LINK, crossing }),
             },
-            Step::Taken => Act::Input(Input::Taken { inbox: Address::local("inbox") }),
+            Step::Taken => Act::Input(Input::Taken { inbox: Address::local("inbox"), messages: 1 }),
             Step::Send(to, back, size) => {
                 let (onward, back) = (self.route(&[*to]), self.route(back));
                 Act::Input(Input::Send(Message::new(onward.as_ref(), back.as_ref(), &vec![3; usize::from(*size)])))

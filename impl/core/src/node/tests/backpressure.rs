@@ -236,7 +236,7 @@ fn a_full_inbox_stops_its_connection_alone_until_it_is_taken() {
     rig.receive(2, &other).unwrap();
     assert_eq!(rig.payloads(), [b"f"]);
     for i in 2..7u8 {
-        rig.with(|node, env| node.handle(env, Input::Taken { inbox: "slow".into() })).unwrap();
+        rig.with(|node, env| node.handle(env, Input::Taken { inbox: "slow".into(), messages: 1 })).unwrap();
         assert_eq!(rig.payloads(), [[i]]);
     }
     assert!(rig.receive(1, &frame("fast", "x", b"g")).is_ok());
@@ -339,9 +339,12 @@ fn what_is_handed_over_is_bounded_in_messages_and_in_bytes() {
     assert_eq!(rig.payloads().len(), 1);
     take(&mut rig, "slow");
     assert_eq!(rig.payloads().len(), 3);
-    // Whoever says it too often gains nothing.
-    for _ in 0..10 {
-        take(&mut rig, "slow");
+    // Many may be taken at once. Whoever says it too often gains nothing.
+    let taken = Input::Taken { inbox: "slow".into(), messages: 2 };
+    rig.with(|node, env| node.handle(env, taken)).unwrap();
+    for messages in [1, 7, usize::MAX] {
+        let taken = Input::Taken { inbox: "slow".into(), messages };
+        rig.with(|node, env| node.handle(env, taken)).unwrap();
     }
     assert_eq!(rig.payloads().len(), 1);
     for _ in 0..8 {

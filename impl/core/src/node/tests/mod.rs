@@ -176,7 +176,7 @@ fn frames(to: &str, count: usize) -> Vec<u8> {
 }
 
 fn take(rig: &mut Rig, inbox: &str) {
-    let input = Input::Taken { inbox: inbox.into() };
+    let input = Input::Taken { inbox: inbox.into(), messages: 1 };
     rig.with(|node, env| node.handle(env, input)).unwrap();
 }
 
