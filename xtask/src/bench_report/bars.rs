@@ -134,7 +134,7 @@ const LINES: &[Line] = &[
     line(TCP, "8 messages of 1 KiB, one on each of 8 channels, two cores", Time, "8 channels of 1 KiB messages/2 core(s)")
         .beside("one core", "8 channels of 1 KiB messages/1 core(s)"),
 
-    line(NODE, "one hop, and handed over", Time, "node/hops/1").against(Beside::Elsewhere(230e3)).bar(AtMost(300.0)),
+    line(NODE, "one hop, and handed over", Time, "node/hops/1").against(Beside::Elsewhere(230e3)),
     line(NODE, "each of ten hops", Time, "node/each hop").bar(AtMost(300.0)),
     line(NODE, "no hop: handed over at once", Time, "node/hops/0"),
     line(NODE, "one hop, and handed over", Instructions, "instructions/node/hops_1"),

@@ -82,6 +82,11 @@ impl<S: Suite> Encryptor<S> {
         self.cipher = None;
     }
 
+    #[cfg(test)]
+    pub(super) const fn is_expanded(&self) -> bool {
+        self.cipher.is_some()
+    }
+
     pub(super) fn picture(&self, picture: &mut Snapshot) {
         picture.bytes(self.key.as_bytes()).number(self.next);
     }
@@ -173,6 +178,11 @@ impl<S: Suite> Decryptor<S> {
     /// Drops the expanded key; the next message makes it anew.
     pub fn shrink(&mut self) {
         self.cipher = None;
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_expanded(&self) -> bool {
+        self.cipher.is_some()
     }
 
     /// The current key, expanded.

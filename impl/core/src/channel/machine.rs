@@ -205,7 +205,8 @@ impl<S: Suite> Channel<S> {
         }
     }
 
-    /// Drops what can be made anew: expanded keys, and room for outputs.
+    /// Drops what can be made anew: expanded keys, and room for outputs. An open channel that carries nothing does
+    /// so by itself after a minute.
     pub fn shrink(&mut self) {
         self.shared.outputs.shrink_to_fit();
         if let Phase::Open(session) = &mut self.phase {
@@ -360,7 +361,12 @@ impl<S: Suite> Machine for Channel<S> {
                 let error = handshake.last_error.unwrap_or(Error::limit("CHN-18", "the handshake took too long"));
                 self.close(Event::Failed(error));
             }
-            Phase::Open(session) => session.handle_timeout(&mut self.shared),
+            Phase::Open(session) => {
+                session.handle_timeout(&mut self.shared);
+                if self.shared.outputs.is_empty() {
+                    self.shared.outputs.shrink_to_fit();
+                }
+            }
             _ => {}
         }
     }
@@ -372,7 +378,7 @@ impl<S: Suite> Machine for Channel<S> {
     fn deadline(&self) -> Option<Deadline> {
         match &self.phase {
             Phase::Handshake(handshake) => Some(Deadline::new(handshake.deadline, "handshake timeout")),
-            Phase::Open(session) => session.deadline().map(|at| Deadline::new(at, "store timeout")),
+            Phase::Open(session) => session.deadline(),
             Phase::Closed => None,
         }
     }

@@ -1,11 +1,12 @@
 //! An open channel: what is sent, what is received, where the peer is.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::env::Instant;
 use crate::error::{Error, Result};
 use crate::identity::{self, Identifier, Identity, PresentedCredential, StoreAnswer, StoreRequest};
-use crate::machine::Snapshot;
+use crate::machine::{Deadline, Snapshot};
 use crate::node::{Answer, Request};
 use crate::noise::Finished;
 use crate::routing::{Limits, Message, Route, RouteRef};
@@ -24,7 +25,14 @@ pub(super) struct Session<S: Suite> {
     encryptor: Encryptor<S>,
     decryptor: Decryptor<S>,
     refresh: Option<Refresh>,
+    /// When a message was last encrypted, or found authentic.
+    used: Instant,
+    /// When to look whether the expanded keys are still needed, while there are any.
+    look: Option<Instant>,
 }
+
+/// How long expanded keys are kept after the last message.
+const KEEP: Duration = Duration::from_secs(60);
 
 /// The peer's new history, on its way through the store.
 struct Refresh {
@@ -58,6 +66,8 @@ impl<S: Suite> Session<S> {
             encryptor: Encryptor::new(send),
             decryptor: Decryptor::new(receive),
             refresh: None,
+            used: Instant::ZERO,
+            look: None,
         }
     }
 
@@ -69,7 +79,8 @@ impl<S: Suite> Session<S> {
         (encryptor, decryptor): (Encryptor<S>, Decryptor<S>),
         follows: bool,
     ) -> Self {
-        Self { peer, remote, moved_by: follows.then_some(0), encryptor, decryptor, refresh: None }
+        let moved_by = follows.then_some(0);
+        Self { peer, remote, moved_by, encryptor, decryptor, refresh: None, used: Instant::ZERO, look: None }
     }
 
     /// Encrypts and sends an application's message.
@@ -102,7 +113,9 @@ impl<S: Suite> Session<S> {
     }
 
     fn transmit(&mut self, shared: &mut Shared, mut message: Message, back: RouteRef<'_>) -> Result<()> {
+        self.expand_keys(shared.now);
         self.seal(&mut message)?;
+        self.used = shared.now;
         //= spec/src/channels.md#chn-43
         //# An encrypted Payload MUST be sent to the remote route with an empty return route.
         message.set_routes(self.remote.as_ref(), back);
@@ -119,7 +132,9 @@ impl<S: Suite> Session<S> {
 
     fn read(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
         let way = self.new_way(message.return_route());
+        self.expand_keys(shared.now);
         let nonce = self.decryptor.open(message)?;
+        self.used = shared.now;
         let config = &shared.config;
         match message::decode(message, &config.limits, config.padding_limit)? {
             Plaintext::Payload => {
@@ -215,18 +230,32 @@ impl<S: Suite> Session<S> {
         Ok(())
     }
 
-    /// Gives up a refresh for which the store has not answered in time.
+    /// Keys are about to be expanded, if they are not.
+    fn expand_keys(&mut self, now: Instant) {
+        self.look.get_or_insert(now + KEEP);
+    }
+
+    /// Gives up a refresh for which the store has not answered in time, and drops expanded keys that nobody needs.
     pub(super) fn handle_timeout(&mut self, shared: &mut Shared) {
         //= spec/src/channels.md#chn-51
         //# A party MUST give up a refresh for which its store has not answered within the timeout of handshakes.
         if self.refresh.take_if(|refresh| shared.now >= refresh.deadline).is_some() {
             shared.event(Event::Dropped(Error::limit("CHN-51", "the store did not answer in time")));
         }
+        if self.look.take_if(|at| shared.now >= *at).is_some() {
+            let end = self.used + KEEP;
+            if shared.now >= end {
+                self.shrink();
+            } else {
+                self.look = Some(end);
+            }
+        }
     }
 
-    /// When the store is not waited for any longer.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.refresh.as_ref().map(|refresh| refresh.deadline)
+    /// What comes next: the store is not waited for any longer, or expanded keys may be of no use any more.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let store = self.refresh.as_ref().map(|refresh| Deadline::new(refresh.deadline, "store timeout"));
+        Deadline::earlier(store, self.look.map(|at| Deadline::new(at, "idle keys")))
     }
 
     /// How many bytes wait for the store.
@@ -236,9 +265,15 @@ impl<S: Suite> Session<S> {
         credentials.iter().fold(history, |sum, credential| sum.saturating_add(credential.export().len()))
     }
 
+    /// Drops the expanded keys; the next message makes them anew.
     pub(super) fn shrink(&mut self) {
         self.encryptor.shrink();
         self.decryptor.shrink();
+    }
+
+    #[cfg(test)]
+    pub(super) const fn expanded_keys(&self) -> (bool, bool) {
+        (self.encryptor.is_expanded(), self.decryptor.is_expanded())
     }
 
     pub(super) fn picture(&self, picture: &mut Snapshot) {

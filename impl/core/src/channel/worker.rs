@@ -9,7 +9,7 @@ use core::time::Duration;
 use crate::env::{Entropy, Env, Instant};
 use crate::error::{Error, Result};
 use crate::identity::{Identifier, PresentedCredential};
-use crate::machine::{Machine, Refused, Snapshot};
+use crate::machine::{Deadline, Machine, Refused, Snapshot};
 use crate::node::{
     self, Answer, Command, Context, Delivery, Flow, FlowControlId, Mailbox, News, Node, Port, Provenance, RequestId,
     Spec, Worker,
@@ -83,11 +83,13 @@ pub(super) struct ChannelWorker<S: Suite> {
     responds: bool,
     /// When the parent last heard of the peer.
     heard: Instant,
+    /// What the node's timer is set to.
+    timer: Option<Deadline>,
 }
 
 impl<S: Suite> ChannelWorker<S> {
     pub(super) const fn initiator(channel: Channel<S>) -> Self {
-        Self { channel, peer: None, asked: None, responds: false, heard: Instant::ZERO }
+        Self { channel, peer: None, asked: None, responds: false, heard: Instant::ZERO, timer: None }
     }
 
     pub(super) fn responder(channel: Channel<S>) -> Self {
@@ -142,7 +144,12 @@ impl<S: Suite> ChannelWorker<S> {
                 Output::Event(event) => self.happened(cx, event),
             }
         }
-        cx.set_timer(self.channel.deadline());
+        // The same for most messages.
+        let deadline = self.channel.deadline();
+        if self.timer != deadline {
+            self.timer = deadline;
+            cx.set_timer(deadline);
+        }
     }
 
     fn happened(&mut self, cx: &mut Context<'_>, event: Event) {
@@ -200,6 +207,7 @@ impl<S: Suite> Worker for ChannelWorker<S> {
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        self.timer = None;
         let mut env = Env::new(cx.now(), cx.wall(), cx.entropy());
         self.channel.handle_timeout(&mut env);
         self.drain(cx);

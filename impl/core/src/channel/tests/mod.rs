@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::identity::{
     Identifier, Identity, MemoryStore, PresentedCredential, PurposeKeyAttestation, StoreAnswer, StoreRequest,
 };
-use crate::machine::{Machine, Refused, Snapshot};
+use crate::machine::{Deadline, Machine, Refused, Snapshot};
 use crate::node::{Answer, Request};
 use crate::noise::{initiator, responder};
 use crate::routing::{Address, Message, Route};

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::machine::Phase;
 use super::*;
 
 //= spec/src/channels.md#chn-43
@@ -262,4 +263,50 @@ proptest! {
         let got: Vec<u64> = bob.delivered.iter().map(|m| u64::from_be_bytes(m.payload().try_into().unwrap())).collect();
         prop_assert_eq!(got, expected);
     }
+}
+
+#[test]
+fn a_channel_that_carries_nothing_for_a_minute_drops_its_expanded_keys_and_makes_them_anew() {
+    let (mut alice, mut bob) = opened();
+    let expanded = |side: &Side| match &side.channel.as_ref().unwrap().phase {
+        Phase::Open(session) => session.expanded_keys(),
+        _ => panic!("it is open"),
+    };
+    let wakes = |side: &Side| side.channel.as_ref().unwrap().deadline().map(|deadline| deadline.at);
+    let at = |side: &mut Side, seconds: u64| {
+        side.now = Instant::from_millis(seconds * 1_000);
+        side.channel.as_mut().unwrap().handle_timeout(&mut Env::new(side.now, NOW, &mut side.entropy));
+        side.drain();
+    };
+    assert_eq!((expanded(&bob), wakes(&bob)), ((false, false), None));
+    let message = alice.send(b"first");
+    bob.receive(&message).unwrap();
+    assert_eq!((expanded(&alice), expanded(&bob)), ((true, false), (false, true)));
+    // Busy: looked at once a minute, and kept.
+    for side in [&mut alice, &mut bob] {
+        assert_eq!(wakes(side), Some(Instant::from_millis(60_000)));
+        side.now = Instant::from_millis(30_000);
+    }
+    let message = alice.send(b"second");
+    bob.receive(&message).unwrap();
+    for side in [&mut alice, &mut bob] {
+        at(side, 60);
+        assert_eq!(wakes(side), Some(Instant::from_millis(90_000)));
+        assert_ne!(expanded(side), (false, false));
+        at(side, 90);
+        assert_eq!((expanded(side), wakes(side)), ((false, false), None));
+    }
+    // A forgery costs a minute, however many come.
+    for second in 90..=150 {
+        bob.now = Instant::from_millis(second * 1_000);
+        let mut payload = message.payload().to_vec();
+        payload[7] += 1;
+        assert!(bob.receive(&with_payload(&message, &payload)).is_err());
+    }
+    assert_eq!((expanded(&bob), wakes(&bob)), ((false, true), Some(Instant::from_millis(150_000))));
+    at(&mut bob, 150);
+    assert_eq!(expanded(&bob), (false, false));
+    let message = alice.send(b"third");
+    bob.receive(&message).unwrap();
+    assert_eq!(bob.delivered.len(), 3);
 }
