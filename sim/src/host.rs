@@ -3,6 +3,7 @@
 //! A world drives hosts through this trait alone. A host may be broken on purpose, to prove that a
 //! checker notices.
 
+use razor::channel::Places;
 use razor::env::Instant;
 use razor::error::Error;
 use razor::identity::Identifier;
@@ -117,6 +118,9 @@ pub trait Host {
 
     /// Its provisional state in bytes, and the most that it may be.
     fn provisional(&self) -> (usize, usize);
+
+    /// The peer of each channel that its listener holds open, and what that listener bears; nothing without one.
+    fn guests(&self) -> Option<(Vec<Identifier>, Places)>;
 
     /// Its identity.
     fn identifier(&self) -> Identifier;

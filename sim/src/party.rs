@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use razor::channel::{self, Config, HandshakeTime, Listening, Trust};
+use razor::channel::{self, Config, HandshakeTime, Listening, Places, Trust};
 use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::identity::{Identifier, Identity, MemoryStore};
 use razor::machine::{Deadline, Machine, Refused, Snapshot};
@@ -48,6 +48,10 @@ pub struct Party<S> {
     held: [VecDeque<u8>; 2],
     /// The world's number of each channel that this end opened, by encryptor.
     tags: BTreeMap<Address, usize>,
+    /// What its listener bears, if it has one.
+    places: Option<Places>,
+    /// The peer of each channel that others ever opened here, by encryptor.
+    guests: BTreeMap<Address, Identifier>,
     /// How long the vault and the store take at most.
     lateness: Duration,
     late: Stream,
@@ -56,7 +60,8 @@ pub struct Party<S> {
     suite: PhantomData<fn() -> S>,
 }
 
-/// A line of real nodes for `plan`. Its ends trust one another alone; the middle trusts everybody.
+/// A line of real nodes for `plan`. Its ends trust one another alone, unless the far one is welcoming; the middle
+/// trusts everybody.
 pub fn line(seed: Seed, plan: &Plan) -> Vec<Box<dyn Host>> {
     match seed.stream("suite").below(3) {
         0 => line_of::<Aes256GcmSha256>(seed, plan),
@@ -68,9 +73,11 @@ pub fn line(seed: Seed, plan: &Plan) -> Vec<Box<dyn Host>> {
 fn line_of<S: Suite>(seed: Seed, plan: &Plan) -> Vec<Box<dyn Host>> {
     let mut parties: Vec<Party<S>> = (0..plan.nodes).map(|node| Party::new(seed, plan, node)).collect();
     let (first, last) = (parties[0].identifier(), plan.nodes - 1);
-    parties[last].config = parties[last].config.clone().trusting(Trust::One(first));
+    if !plan.welcoming {
+        parties[last].config = parties[last].config.clone().trusting(Trust::One(first));
+    }
     for listener in [plan.middle, last] {
-        parties[listener].listen();
+        parties[listener].listen(plan.places);
     }
     parties.into_iter().map(|party| Box::new(party) as Box<dyn Host>).collect()
 }
@@ -103,6 +110,8 @@ impl<S: Suite> Party<S> {
             next_connection: 1,
             held: [VecDeque::new(), VecDeque::new()],
             tags: BTreeMap::new(),
+            places: None,
+            guests: BTreeMap::new(),
             lateness: plan.lateness,
             late: draw,
             answers: Vec::new(),
@@ -117,9 +126,10 @@ impl<S: Suite> Party<S> {
     }
 
     /// Lets strangers open channels, and speak to the application through them.
-    fn listen(&mut self) {
+    fn listen(&mut self, places: Places) {
+        self.places = Some(places);
         let config = Arc::new(self.config.clone());
-        let listening = Listening { reached_through: vec![self.connections_id], ..Listening::default() };
+        let listening = Listening { places, reached_through: vec![self.connections_id], ..Listening::default() };
         let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
         self.node.add_consumer(&APP.into(), id).expect("the inbox is there");
     }
@@ -182,6 +192,9 @@ impl<S: Suite> Party<S> {
         let output = match event {
             Event::ChannelOpened { encryptor, peer, .. } => {
                 let tag = self.tags.remove(&encryptor);
+                if tag.is_none() {
+                    self.guests.insert(encryptor.clone(), peer);
+                }
                 if tag.is_some()
                     && let Some(id) = self.node.producer_at(&encryptor)
                 {
@@ -311,6 +324,12 @@ impl<S: Suite> Host for Party<S> {
 
     fn provisional(&self) -> (usize, usize) {
         (self.node.provisional(), self.node.provisional_limit())
+    }
+
+    fn guests(&self) -> Option<(Vec<Identifier>, Places)> {
+        // Not what the node told, but what it holds.
+        let open = self.guests.iter().filter(|(encryptor, _)| self.node.producer_at(encryptor).is_some());
+        Some((open.map(|(_, peer)| *peer).collect(), self.places?))
     }
 
     fn identifier(&self) -> Identifier {

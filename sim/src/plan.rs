@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use razor::channel::Places;
+
 use crate::adversary::Capability;
 use crate::link::{Burst, Profile};
 use crate::seed::{Ppm, Seed};
@@ -17,13 +19,21 @@ pub enum Preset {
     Lossy,
     /// Good links, and a middle that does everything it can.
     Hostile,
+    /// Streams that lose nothing, and a middle that opens channels to the far end without end: for minutes, and
+    /// whatever honest nodes send must arrive.
+    Siege,
     /// Every option drawn from the seed.
     Swarm,
 }
 
 impl Preset {
     /// All of them, from mild to wild.
-    pub const ALL: [Self; 4] = [Self::Calm, Self::Lossy, Self::Hostile, Self::Swarm];
+    pub const ALL: [Self; 5] = [Self::Calm, Self::Lossy, Self::Hostile, Self::Siege, Self::Swarm];
+
+    /// Whether everything that an honest node sends arrives.
+    pub fn loses_nothing(self) -> bool {
+        matches!(self, Self::Calm | Self::Siege)
+    }
 }
 
 impl fmt::Display for Preset {
@@ -32,6 +42,7 @@ impl fmt::Display for Preset {
             Self::Calm => "calm",
             Self::Lossy => "lossy",
             Self::Hostile => "hostile",
+            Self::Siege => "siege",
             Self::Swarm => "swarm",
         })
     }
@@ -44,7 +55,7 @@ impl FromStr for Preset {
         Self::ALL
             .into_iter()
             .find(|preset| preset.to_string() == text)
-            .ok_or_else(|| format!("there is no preset {text:?}: use calm, lossy, hostile or swarm"))
+            .ok_or_else(|| format!("there is no preset {text:?}: use calm, lossy, hostile, siege or swarm"))
     }
 }
 
@@ -67,6 +78,10 @@ pub struct Plan {
     pub pace: Duration,
     /// The longest payload, in bytes.
     pub payload: usize,
+    /// What the listener at the far end bears.
+    pub places: Places,
+    /// Whether that listener trusts everybody, or the first node alone.
+    pub welcoming: bool,
     /// What the middle can do.
     pub capabilities: Vec<Capability>,
     /// How often the middle acts on a frame that passes.
@@ -90,10 +105,13 @@ impl Plan {
         let swarm = preset == Preset::Swarm;
         let lossy = preset == Preset::Lossy;
         let hostile = preset == Preset::Hostile;
+        let siege = preset == Preset::Siege;
+        // It is in minutes that a listener counts silence.
+        let slower = if siege { 100 } else { 1 };
         let links = (1..nodes)
             .map(|_| {
                 let latency = ms(1)..=ms(random.within(2..=12));
-                let good = Profile { latency, stream: preset == Preset::Calm, ..Profile::good() };
+                let good = Profile { latency, stream: preset.loses_nothing(), ..Profile::good() };
                 let (loss, double, overtake, damage) =
                     (random.within(0..=6), random.within(0..=15), random.within(0..=25), random.within(0..=2));
                 let (stream, bursts, narrow) =
@@ -122,30 +140,50 @@ impl Plan {
         let capabilities = match preset {
             Preset::Calm | Preset::Lossy => Vec::new(),
             Preset::Hostile => Capability::ALL.to_vec(),
+            Preset::Siege => vec![Capability::Siege],
             Preset::Swarm => Capability::ALL.iter().copied().filter(|_| random.chance(Ppm::percent(50))).collect(),
         };
         let messages = random.within(10..=90) as usize;
-        Self {
+        let channels = random.within(2..=3) as usize;
+        let pace = ms(random.within(3..=12));
+        let mut plan = Self {
             preset,
             nodes,
             middle,
             links,
-            channels: random.within(2..=3) as usize,
-            messages: if preset == Preset::Calm { messages.max(40) } else { messages },
-            pace: ms(random.within(3..=12)),
+            channels,
+            messages: if preset.loses_nothing() { messages.max(40) } else { messages },
+            pace: pace * slower,
             payload: random.within(32..=1500) as usize,
             act: match preset {
-                Preset::Calm | Preset::Lossy => Ppm::NEVER,
+                Preset::Calm | Preset::Lossy | Preset::Siege => Ppm::NEVER,
                 Preset::Hostile => Ppm::percent(random.within(10..=35) as u32),
                 Preset::Swarm => Ppm::percent(random.within(0..=60) as u32),
             },
-            inject_every: if hostile || swarm { ms(random.within(5..=40)) } else { Duration::ZERO },
+            inject_every: if capabilities.is_empty() && !swarm {
+                Duration::ZERO
+            } else {
+                ms(random.within(5..=40)) * slower
+            },
+            places: Places::DEFAULT,
+            welcoming: false,
             capabilities,
             // More than a few messages that overtake the handshake are not held: a calm world stays below that.
             lateness: ms([0, 5, 30][random.index(if preset == Preset::Calm { 2 } else { 3 })]),
-            faulty: Duration::from_secs(2),
-            healed: Duration::from_secs(10),
-        }
+            faulty: Duration::from_secs(2) * slower,
+            healed: Duration::from_secs(10) * slower,
+        };
+        // The first node and the middle reach the far end over one connection. The first has fewer than half of the
+        // places there, and no more than one peer may have: who fills them is the middle.
+        let open_per_source = (random.within(0..=8) as usize).saturating_add(2 * channels + 1);
+        plan.places = Places {
+            open: random.within(open_per_source as u64..=2 * open_per_source as u64) as usize,
+            open_per_source,
+            open_per_peer: random.within(channels as u64 + 1..=open_per_source as u64) as usize,
+            ..Places::DEFAULT
+        };
+        plan.welcoming = siege || (hostile || swarm) && random.chance(Ppm::percent(50));
+        plan
     }
 }
 
@@ -161,6 +199,12 @@ impl fmt::Display for Plan {
         writeln!(f, "channels      {} x {} messages each way, every {:?}", self.channels, self.messages, self.pace)?;
         writeln!(f, "payload       up to {} B", self.payload)?;
         writeln!(f, "answers       up to {:?} late", self.lateness)?;
+        let (Places { open, open_per_source, open_per_peer, .. }, who) =
+            (self.places, if self.welcoming { "everybody" } else { "the first node" });
+        writeln!(
+            f,
+            "far end       trusts {who}, bears {open} channels, {open_per_source} of a source, {open_per_peer} of a peer"
+        )?;
         writeln!(f, "middle acts   {} ppm, and every {:?}", self.act.0, self.inject_every)?;
         writeln!(f, "capabilities  {:?}", self.capabilities)?;
         for (n, link) in self.links.iter().enumerate() {
@@ -182,6 +226,7 @@ mod tests {
                 assert!((3..=6).contains(&plan.nodes));
                 assert!((1..plan.nodes - 1).contains(&plan.middle));
                 assert_eq!(plan.links.len(), plan.nodes - 1);
+                assert!(2 * plan.channels < plan.places.open_per_source && plan.channels < plan.places.open_per_peer);
             }
         }
     }

@@ -66,6 +66,8 @@ situations! {
     IntruderRefused => "an intruder's handshake was refused",
     /// More handshakes were begun than a listener keeps half open.
     Flooded => "a listener was flooded with first messages",
+    /// A full listener closed an open channel for a newcomer.
+    Displaced => "an open channel was displaced",
     /// A channel lost more than its window and is dead.
     BeyondWindow => "a channel lost more than its window",
     /// A link lost a frame.

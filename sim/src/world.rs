@@ -10,10 +10,10 @@ use razor::machine::Snapshot;
 use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Emission, Intent, Target};
-use crate::checker::{Agreement, Guard, Ledger, Property, Violation, Watch, check_bounds};
-use crate::host::{APP, HOP, Host, Input, LISTENER, Output, Side};
+use crate::checker::{Agreement, Guard, Guests, Ledger, Property, Violation, Watch, check_bounds, check_places};
+use crate::host::{APP, HOP, Host, Input, LISTENER, Origin, Output, Side};
 use crate::link::{Arrival, Link, Profile};
-use crate::plan::{Plan, Preset};
+use crate::plan::Plan;
 use crate::queue::Queue;
 use crate::report::Report;
 use crate::seed::{Ppm, Seed, Stream};
@@ -28,6 +28,9 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Messages each way in the healed world: more than a rekey interval.
 const HEALED_MESSAGES: usize = 40;
+
+/// How many of its channels the besieger keeps busy: the oldest.
+const BUSY: usize = 2;
 
 /// More events than any plan needs: a world that goes round in circles ends here.
 const MAX_EVENTS: u64 = 2_000_000;
@@ -80,6 +83,9 @@ pub struct World {
     watch: Watch,
     ledger: Ledger,
     agreement: Agreement,
+    guests: Guests,
+    /// The channels of the middle's own, by encryptor.
+    siege: Vec<Address>,
     honest: Vec<Identifier>,
     situations: BTreeSet<Situation>,
     violations: Vec<Violation>,
@@ -114,11 +120,17 @@ impl World {
         }
         let honest =
             hosts.iter().enumerate().filter(|(node, _)| *node != plan.middle).map(|(_, host)| host.identifier());
+        let mut agreement = Agreement::new(hosts[0].identifier(), hosts[last].identifier(), last);
+        if plan.welcoming {
+            agreement = agreement.welcoming(hosts[plan.middle].identifier());
+        }
         Self {
             adversary: Adversary::new(&plan, seed.stream("adversary")),
             mischief: seed.stream("mischief"),
             words: seed.stream("words"),
-            agreement: Agreement::new(hosts[0].identifier(), hosts[last].identifier(), last),
+            guests: Guests::new(last, plan.places),
+            siege: Vec::new(),
+            agreement,
             honest: honest.collect(),
             timers: vec![None; hosts.len()],
             queue: Queue::default(),
@@ -162,7 +174,7 @@ impl World {
         }
         let end = Instant::ZERO + self.plan.faulty;
         self.run_until(end, |_| false);
-        if self.plan.preset == Preset::Calm && self.violations.is_empty() {
+        if self.plan.preset.loses_nothing() && self.violations.is_empty() {
             self.check_calm();
         }
         self.heal();
@@ -221,6 +233,10 @@ impl World {
         if node != self.plan.middle {
             let verdict = check_bounds(node, self.hosts[node].provisional());
             self.judge(verdict);
+            if let Some((peers, places)) = self.hosts[node].guests() {
+                let verdict = check_places(node, &peers, &places, self.is_one_source());
+                self.judge(verdict);
+            }
         }
         let deadline = self.hosts[node].deadline().map(|deadline| deadline.at.max(self.queue.now()));
         if let Some(at) = deadline.filter(|at| *at != Instant::NEVER && self.timers[node] != Some(*at)) {
@@ -240,6 +256,9 @@ impl World {
             Output::Disconnect(side) => self.disconnect(Self::wire_of(node, side)),
             Output::Delivered { payload, origin, back } => {
                 self.trace.add(now, node, What::Delivered, &payload, format!("{origin:?}"));
+                if let (Some(encryptor), true) = (back.first(), node == self.last()) {
+                    self.guests.heard(now, encryptor);
+                }
                 self.delivered(node, &payload, origin, &back);
             }
             Output::Opened { tag, encryptor, peer } => {
@@ -252,8 +271,11 @@ impl World {
                     if let Some(tag) = tag {
                         self.channels[tag].near = Some(encryptor);
                         self.queue.schedule(now, Event::Say { channel: tag, forward: true, order: 0 });
+                    } else if node == self.last() {
+                        self.guests.opened(now, encryptor, peer, self.is_one_source());
                     }
                 } else {
+                    self.siege.push(encryptor.clone());
                     // The intruder believes that it has a channel: it says something through it.
                     let words = self.words.bytes(24);
                     self.step_later(node, Input::Say { route: vec![encryptor, APP.into()], payload: words });
@@ -269,7 +291,18 @@ impl World {
                     }
                 }
             }
-            Output::Closed { .. } => self.trace.add(now, node, What::Event, &[], "closed".into()),
+            Output::Closed { encryptor } => {
+                self.trace.add(now, node, What::Event, &[], "closed".into());
+                if node == self.last() {
+                    match self.guests.closed(&encryptor) {
+                        Ok(false) => {}
+                        Ok(true) => _ = self.situations.insert(Situation::Displaced),
+                        Err(violation) => self.judge(Err(violation)),
+                    }
+                } else if node == self.plan.middle {
+                    self.siege.retain(|own| *own != encryptor);
+                }
+            }
             Output::Dropped(error) => {
                 self.trace.add(now, node, What::Event, &[], format!("dropped: {error}"));
                 self.refused(node, error.blame());
@@ -384,7 +417,13 @@ impl World {
         self.queue.schedule(self.queue.now() + DOWN, Event::Reconnect { link });
     }
 
-    fn delivered(&mut self, node: usize, payload: &[u8], origin: crate::host::Origin, back: &[Address]) {
+    fn delivered(&mut self, node: usize, payload: &[u8], origin: Origin, back: &[Address]) {
+        if let Origin::Peer(peer) = origin
+            && self.agreement.is_guest(node, &peer)
+        {
+            let verdict = self.ledger.of_a_guest(node, payload);
+            return self.judge(verdict);
+        }
         match self.ledger.deliver(node, payload, origin, back, &self.honest) {
             Err(violation) => self.judge(Err(violation)),
             Ok(None) => {}
@@ -449,6 +488,13 @@ impl World {
         if self.adversary.can(Capability::Intrude) && self.mischief.below(16) == 0 {
             self.intrude();
         }
+        if self.adversary.can(Capability::Siege) {
+            match self.mischief.below(8) {
+                0 | 1 => self.intrude(),
+                2 | 3 => self.keep_busy(),
+                _ => {}
+            }
+        }
         self.queue.schedule(self.queue.now() + self.plan.inject_every, Event::Mischief);
     }
 
@@ -459,6 +505,19 @@ impl World {
         let expect = self.hosts[self.last()].identifier();
         self.attacks += 1;
         self.step(node, Input::Open { tag: usize::MAX, route, expect }, Intent::Honest);
+    }
+
+    /// The middle says something through one of its oldest channels; the others are silent.
+    fn keep_busy(&mut self) {
+        let oldest = self.siege.get(..BUSY).unwrap_or(&self.siege);
+        let Some(encryptor) = self.mischief.pick(oldest).cloned() else { return };
+        let payload = self.words.bytes(24);
+        self.step(self.plan.middle, Input::Say { route: vec![encryptor, APP.into()], payload }, Intent::Honest);
+    }
+
+    /// Whether all that ever reached the far end came over one connection.
+    fn is_one_source(&self) -> bool {
+        self.wires.last().is_some_and(|wire| wire.epoch == 0)
     }
 
     /// The faults are over: links are good, the middle is honest, and what is owed must come.

@@ -97,8 +97,10 @@ fn a_window_that_moves_before_authentication_is_noticed() {
 
 #[test]
 fn channels_that_share_a_key_are_noticed() {
+    // In the channel of a guest, the message of another is taken for his.
     let property = noticed(Preset::Hostile, Bug::SharesKey);
-    assert!(matches!(property, Some(Property::Authenticity | Property::TrustedState)), "{property:?}");
+    let expected = [Property::Authenticity, Property::TrustedState, Property::Provenance];
+    assert!(property.is_some_and(|property| expected.contains(&property)), "{property:?}");
 }
 
 #[test]
@@ -119,6 +121,23 @@ fn half_open_handshakes_without_bound_are_noticed() {
 #[test]
 fn a_listener_that_is_clogged_for_good_is_noticed() {
     assert_eq!(noticed(Preset::Hostile, Bug::Clogs), Some(Property::Liveness));
+}
+
+#[test]
+fn open_channels_without_bound_are_noticed() {
+    assert_eq!(noticed(Preset::Siege, Bug::NeverDisplaces), Some(Property::Bounds));
+    assert_eq!(noticed(Preset::Hostile, Bug::NeverDisplaces), Some(Property::Bounds));
+}
+
+#[test]
+fn a_quiet_channel_that_leaves_for_a_besiegers_is_noticed() {
+    assert_eq!(noticed(Preset::Siege, Bug::DisplacesTheQuiet), Some(Property::Displacement));
+    assert_eq!(noticed(Preset::Hostile, Bug::DisplacesTheQuiet), Some(Property::Displacement));
+}
+
+#[test]
+fn a_busy_channel_that_leaves_while_another_is_silent_is_noticed() {
+    assert_eq!(noticed(Preset::Siege, Bug::DisplacesTheBusy), Some(Property::Displacement));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) struct Sim {
     /// How many worlds, with seeds one after the other; 0 comes after the last
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     worlds: u64,
-    /// The family of worlds: calm, lossy, hostile or swarm
+    /// The family of worlds: calm, lossy, hostile, siege or swarm
     #[arg(long, value_name = "NAME", default_value_t = Preset::Swarm)]
     preset: Preset,
     /// Print the last N events of a world; with more than one world, of those that fail

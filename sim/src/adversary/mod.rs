@@ -59,6 +59,8 @@ pub enum Capability {
     Intrude,
     /// Begin very many handshakes.
     Flood,
+    /// Open channels of its own without end, and leave them open.
+    Siege,
     /// Rewrite the tracing text.
     Tracing,
 }
@@ -86,6 +88,7 @@ impl Capability {
         Self::Impersonate,
         Self::Intrude,
         Self::Flood,
+        Self::Siege,
         Self::Tracing,
     ];
 }
@@ -206,13 +209,17 @@ impl Adversary {
             return Vec::new();
         }
         let acts = self.random.chance(self.act);
-        match self.random.pick(&self.capabilities) {
-            Some(capability) if acts => {
-                let capability = *capability;
-                self.tamper(capability, side, frame, bytes)
-            }
+        match self.choose(frame.kind()) {
+            Some(capability) if acts => self.tamper(capability, side, frame, bytes),
             _ => vec![Emission::now(side, bytes, Intent::Honest)],
         }
+    }
+
+    /// What to do to a frame. Few first messages pass, and they alone can be answered for somebody else.
+    fn choose(&mut self, kind: Kind) -> Option<Capability> {
+        let choice = self.random.pick(&self.capabilities).copied();
+        let answers = kind == Kind::FirstMessage && self.can(Capability::Impersonate) && self.random.below(2) == 0;
+        if answers { Some(Capability::Impersonate) } else { choice }
     }
 
     fn reached(&mut self, situation: Situation) {

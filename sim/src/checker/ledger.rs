@@ -61,6 +61,15 @@ impl Ledger {
         payload
     }
 
+    /// A guest at `node` said this: whatever he likes, but nothing that an honest application said.
+    pub fn of_a_guest(&self, node: usize, payload: &[u8]) -> Result<(), Violation> {
+        if contains_mark(payload) {
+            let detail = "an honest message is attributed to a guest";
+            return Err(Violation::new(Property::Provenance, node, detail));
+        }
+        Ok(())
+    }
+
     /// How many messages of this channel to this node arrived.
     pub fn arrived(&self, channel: usize, to: usize) -> usize {
         let of = |number: &&u64| {
@@ -195,6 +204,13 @@ mod tests {
         assert_eq!(case.deliver(4, &payload, Origin::Local, "e0"), Some(Property::Provenance));
         assert_eq!(case.deliver(4, &payload, Origin::Connection, "e0"), Some(Property::Confidentiality));
         assert_eq!(case.deliver(4, &payload, Origin::Peer(Identifier([9; 32])), "e0"), Some(Property::Agreement));
+    }
+
+    #[test]
+    fn a_guest_may_say_what_he_likes_but_nothing_that_honest_nodes_said() {
+        let Case { ledger, payload } = case();
+        assert_eq!(ledger.of_a_guest(4, b"words"), Ok(()));
+        assert_eq!(ledger.of_a_guest(4, &payload).unwrap_err().property, Property::Provenance);
     }
 
     #[test]

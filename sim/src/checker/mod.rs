@@ -3,14 +3,16 @@
 mod agreement;
 mod bounds;
 mod confidentiality;
+mod guests;
 mod ledger;
 mod state;
 
 use std::fmt;
 
 pub use agreement::Agreement;
-pub use bounds::check as check_bounds;
+pub use bounds::{check as check_bounds, check_places};
 pub use confidentiality::Watch;
+pub use guests::Guests;
 pub use ledger::{Ledger, MARK, Receipt, Sent};
 pub use state::Guard;
 
@@ -29,8 +31,10 @@ pub enum Property {
     Agreement,
     /// A forged input leaves trusted state as it was.
     TrustedState,
-    /// Provisional state and queues stay within their bounds.
+    /// Provisional state, queues and open channels stay within their bounds.
     Bounds,
+    /// Who fills a listener displaces his own channels, and of those the most silent.
+    Displacement,
     /// Once the faults are healed, what can be delivered is delivered.
     Liveness,
 }
@@ -45,6 +49,7 @@ impl fmt::Display for Property {
             Self::Agreement => "agreement",
             Self::TrustedState => "no trusted state change on forgery",
             Self::Bounds => "bounds",
+            Self::Displacement => "displacement",
             Self::Liveness => "liveness",
         })
     }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use razor::channel::Places;
 use razor::env::Instant;
 use razor::error::Error;
 use razor::identity::Identifier;
@@ -40,6 +41,12 @@ pub(crate) enum Bug {
     KeepsHalfOpen,
     /// It never forgets a half-open handshake, and takes no new ones when it has enough.
     Clogs,
+    /// Its listener closes nobody's channel.
+    NeverDisplaces,
+    /// Its listener closes a channel of whoever has the fewest.
+    DisplacesTheQuiet,
+    /// Its listener closes the channel that was heard last.
+    DisplacesTheBusy,
 }
 
 const HALF_OPEN_BYTES: usize = 100;
@@ -58,6 +65,7 @@ struct Channel {
     peer: Identifier,
     next: u64,
     seen: BTreeSet<u64>,
+    heard: Instant,
 }
 
 impl Channel {
@@ -76,10 +84,12 @@ pub(crate) struct Toy {
     partial: [Vec<u8>; 2],
     channels: Vec<Channel>,
     made: usize,
+    now: Instant,
+    places: Option<Places>,
     out: VecDeque<Output>,
 }
 
-/// A line of toys for `plan`; the last one has `bug`.
+/// A line of toys for `plan`; the ends have `bug`. A guest has the key of the ends as well.
 pub(crate) fn line(seed: Seed, plan: &Plan, bug: Bug) -> Vec<Box<dyn Host>> {
     let id = |node: usize| Identifier(seed.derive(&format!("identity {node}")));
     let last = plan.nodes - 1;
@@ -88,13 +98,19 @@ pub(crate) fn line(seed: Seed, plan: &Plan, bug: Bug) -> Vec<Box<dyn Host>> {
         Box::new(Toy {
             bug: if is_end { bug } else { Bug::None },
             id: id(node),
-            key: if is_end { seed.derive("the key of both ends") } else { seed.derive(&format!("key {node}")) },
+            key: if is_end || plan.welcoming && node == plan.middle {
+                seed.derive("the key of both ends")
+            } else {
+                seed.derive(&format!("key {node}"))
+            },
             expect: (node == last).then(|| id(0)),
             random: seed.stream(&format!("toy {node}")),
             connections: [None, None],
             partial: [Vec::new(), Vec::new()],
             channels: Vec::new(),
             made: 0,
+            now: Instant::ZERO,
+            places: (node == last).then_some(plan.places),
             out: VecDeque::new(),
         })
     };
@@ -159,6 +175,7 @@ impl Toy {
             peer,
             next: 0,
             seen: BTreeSet::new(),
+            heard: self.now,
         }
     }
 
@@ -262,10 +279,43 @@ impl Toy {
                     return;
                 }
                 channel.peer = Identifier(frame.payload[32..64].try_into().expect("32 bytes"));
+                channel.heard = self.now;
+                let peer = channel.peer;
+                let displaced = self.displaced_by(peer);
                 self.opened(n);
+                if let Some(at) = displaced {
+                    let Channel { encryptor, .. } = self.channels.remove(at);
+                    self.out.push_back(Output::Closed { encryptor });
+                }
             }
             _ => {}
         }
+    }
+
+    /// Which channel has to leave for one more with `peer`.
+    fn displaced_by(&self, peer: Identifier) -> Option<usize> {
+        let places = self.places.filter(|_| self.bug != Bug::NeverDisplaces)?;
+        let guests = || self.channels.iter().filter(|channel| channel.open && !channel.is_initiator());
+        let held_by = |peer| guests().filter(|channel| channel.peer == peer).count();
+        let who = if held_by(peer) >= places.open_per_peer {
+            peer
+        } else if guests().count() >= places.open_per_source.min(places.open) {
+            let peers = guests().map(|channel| channel.peer);
+            if self.bug == Bug::DisplacesTheQuiet {
+                peers.min_by_key(|peer| held_by(*peer))
+            } else {
+                peers.max_by_key(|peer| held_by(*peer))
+            }?
+        } else {
+            return None;
+        };
+        let theirs = guests().filter(|channel| channel.peer == who);
+        let falls = if self.bug == Bug::DisplacesTheBusy {
+            theirs.max_by_key(|channel| channel.heard)
+        } else {
+            theirs.min_by_key(|channel| channel.heard)
+        }?;
+        self.channels.iter().position(|channel| std::ptr::eq(channel, falls))
     }
 
     fn opened(&mut self, n: usize) {
@@ -302,6 +352,7 @@ impl Toy {
             return;
         }
         channel.seen.insert(nonce);
+        channel.heard = self.now;
         cipher(&channel.key, way, &mut bytes);
         let (mut back, payload) = match Frame::decode(&bytes[8..]) {
             Ok(inner) => (inner.back, inner.payload),
@@ -338,6 +389,7 @@ impl Toy {
 
 impl Host for Toy {
     fn handle(&mut self, now: Instant, input: Input) {
+        self.now = now;
         match input {
             Input::Connected(side) => {
                 let name = format!("{side:?} {}", now.as_nanos());
@@ -383,6 +435,11 @@ impl Host for Toy {
         let half_open = self.channels.iter().filter(|channel| !channel.open && !channel.is_initiator()).count();
         let partial: usize = self.partial.iter().map(Vec::len).sum();
         (half_open * HALF_OPEN_BYTES + partial, HALF_OPEN * HALF_OPEN_BYTES + 2 * FRAME)
+    }
+
+    fn guests(&self) -> Option<(Vec<Identifier>, Places)> {
+        let guests = self.channels.iter().filter(|channel| channel.open && !channel.is_initiator());
+        Some((guests.map(|channel| channel.peer).collect(), self.places?))
     }
 
     fn identifier(&self) -> Identifier {
