@@ -52,9 +52,16 @@ pub enum Error {
     Stopped,
     /// Nothing came within the time that was given.
     Timeout,
+    /// A worker's own error.
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
+    /// A worker's own error, which the node logs when a message was not handled.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
     pub(crate) fn at(error: razor::Error, address: &Address) -> Self {
         Self::Protocol { error, address: Some(address.clone()) }
     }
@@ -108,6 +115,7 @@ impl fmt::Display for Error {
             }
             Self::Stopped => f.write_str("the node has been shut down"),
             Self::Timeout => f.write_str("nothing came in time"),
+            Self::Other(error) => error.fmt(f),
         }
     }
 }
@@ -117,6 +125,8 @@ impl std::error::Error for Error {
         match self {
             Self::Protocol { error, .. } => Some(error),
             Self::Io { error, .. } => Some(error),
+            // It speaks for the worker's error, and so stands for it.
+            Self::Other(error) => error.source(),
             _ => None,
         }
     }

@@ -53,7 +53,7 @@ pub trait Worker: Send + 'static {
     /// A message has come. The next one waits until this returns: then its sender waits, when there are many.
     ///
     /// # Errors
-    /// Are logged; the worker lives on.
+    /// Are logged; the worker lives on. One of its own is [`Error::other`].
     fn handle_message(&mut self, context: &mut Context, message: Received) -> impl Future<Output = Result<()>> + Send;
 
     /// The worker is about to be stopped.

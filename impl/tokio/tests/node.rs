@@ -8,7 +8,7 @@ use common::{SOON, Server};
 use razor::channel::Trust;
 use razor::error::Blame;
 use razor::node::Config;
-use razor_tokio::{ChannelOptions, Context, Error, Node, Received, Result, Worker};
+use razor_tokio::{Address, ChannelOptions, Context, Error, Node, Received, Result, Route, Worker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_goes_to_another_node_and_back() {
@@ -155,4 +155,35 @@ async fn a_peer_who_reads_nothing_does_not_keep_a_bridge_from_serving_others() {
     for node in [idle, node, middle, server.node] {
         node.shutdown().await;
     }
+}
+
+/// Speaks numbers alone.
+struct Doubler {
+    ready: bool,
+}
+
+impl Worker for Doubler {
+    async fn initialize(&mut self, _: &mut Context) -> Result<()> {
+        if self.ready { Ok(()) } else { Err(Error::other("there is nothing to double with")) }
+    }
+
+    async fn handle_message(&mut self, context: &mut Context, message: Received) -> Result<()> {
+        let text = std::str::from_utf8(message.payload()).map_err(Error::other)?;
+        let number: u32 = text.parse().map_err(Error::other)?;
+        context.reply(&message, (2 * number).to_string().as_bytes()).await
+    }
+}
+
+#[tokio::test]
+async fn a_worker_fails_in_its_own_words_and_lives_on_and_one_that_cannot_begin_frees_its_address() {
+    let node = Node::start().unwrap();
+    let error = node.start_worker("double", Doubler { ready: false }).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is nothing to double with");
+    assert_eq!((error.blame(), error.requirement()), (None, None));
+    node.start_worker("double", Doubler { ready: true }).await.unwrap();
+    let mut context = node.open("app").context().await.unwrap();
+    context.send(Route::from(Address::from("double")), b"many").await.unwrap();
+    let answer = context.request(Route::from(Address::from("double")), b"21", SOON).await.unwrap();
+    assert_eq!(answer.payload(), b"42");
+    node.shutdown().await;
 }
