@@ -340,8 +340,6 @@ fn what_is_handed_over_is_bounded_in_messages_and_in_bytes() {
     take(&mut rig, "slow");
     assert_eq!(rig.payloads().len(), 3);
     // Many may be taken at once. Whoever says it too often gains nothing.
-    let taken = Input::Taken { inbox: "slow".into(), messages: 2 };
-    rig.with(|node, env| node.handle(env, taken)).unwrap();
     for messages in [1, 7, usize::MAX] {
         let taken = Input::Taken { inbox: "slow".into(), messages };
         rig.with(|node, env| node.handle(env, taken)).unwrap();
@@ -351,6 +349,8 @@ fn what_is_handed_over_is_bounded_in_messages_and_in_bytes() {
         rig.with(|node, env| node.send(env, of(1_000))).unwrap();
     }
     assert_eq!(rig.payloads().len(), 3);
+    rig.with(|node, env| node.handle(env, Input::Taken { inbox: "slow".into(), messages: 2 })).unwrap();
+    assert_eq!(rig.payloads().len(), 2);
 }
 
 /// Sends what it takes on to the next address: what leaves from a port is what came to it.
@@ -519,7 +519,8 @@ impl Worker for Wrapper {
 #[test]
 fn relays_that_make_messages_larger_lose_none_of_them_when_the_node_is_full_and_do_not_block_it() {
     let each = table::cost(&message("wrapper 0 => slow 0", "", b"m"));
-    let (mut rig, _) = rig(Config { queue_bytes: 24 * each, inbox: 4, hand_over: 1, steps: 1, ..Config::default() });
+    let tight = Config { queue_bytes: 24 * each, inbox: 4, hand_over: 1, steps: 1, held: 0, ..Config::default() };
+    let (mut rig, _) = rig(tight);
     let names = |n| (alloc::format!("wrapper {n}"), alloc::format!("slow {}", n % 2));
     for n in 0..6 {
         let (wrapper, slow) = names(n);
@@ -537,11 +538,13 @@ fn relays_that_make_messages_larger_lose_none_of_them_when_the_node_is_full_and_
         taken += usize::from(rig.node.dispatch(Source::Owner, message, Provenance::LOCAL).is_ok());
     }
     assert_eq!(taken, 24);
-    let mut seen = 0;
+    let (mut seen, mut most) = (0, 0);
     for _ in 0..100 {
         call(&mut rig);
+        most = most.max(rig.node.provisional());
         assert!(rig.node.provisional() <= rig.node.provisional_limit());
     }
+    assert!(most > 24 * each, "what the relays added is beyond what was let in");
     for _ in 0..24 {
         for n in 0..2 {
             take(&mut rig, &names(n).1);
@@ -582,6 +585,48 @@ fn a_worker_that_stops_gives_what_waited_for_it_back_to_the_node() {
         assert!(rig.node.reads(ConnectionId(1)), "{retires}");
         assert!(rig.payloads().iter().any(|payload| payload.len() == 12_000));
     }
+}
+
+/// A relay at its second address, which takes nothing more after the first message.
+struct Jammed {
+    jammed: bool,
+}
+
+impl Worker for Jammed {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        self.jammed = true;
+        Pipe { ..RELAY }.handle_message(cx, delivery)
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.jammed
+    }
+
+    fn leads_on(&self, port: Port) -> bool {
+        port == 1
+    }
+}
+
+#[test]
+fn who_waits_for_a_worker_goes_on_when_it_stops_though_what_it_has_sent_waits() {
+    let (mut rig, listener) = piped(TIGHT);
+    let mailboxes = ["first", "second"].map(|name| Mailbox::open(name.into()));
+    let flow = Flow { consumer_of: vec![listener], ..Flow::default() };
+    let spec = Spec { mailboxes: mailboxes.into(), flow, worker: Box::new(Jammed { jammed: false }) };
+    rig.with(|node, env| node.start_worker(env, spec)).unwrap();
+    for _ in 0..3 {
+        rig.send("slow", "", b"m").unwrap();
+    }
+    rig.send("second => slow", "", b"waits behind").unwrap();
+    for _ in 0..2 {
+        rig.send("first", "", b"m").unwrap();
+    }
+    accept(&mut rig, 1, listener);
+    rig.receive(1, &frames("first", 1)).unwrap();
+    assert!(!rig.node.reads(ConnectionId(1)));
+    rig.with(|node, env| node.stop_worker(env, &"first".into())).unwrap();
+    assert!(rig.node.reads(ConnectionId(1)));
+    assert_eq!(rig.drops(), ["NOD-2"]);
 }
 
 /// A relay that asks for something, and would say so when it is answered.

@@ -308,7 +308,7 @@ impl Worker for Parent {
     }
 }
 
-/// Tells its parent each byte that it hears, sends it to a slow receiver, and goes.
+/// Tells its parent each byte that it hears, sends it to a slow receiver, and goes; or just tells.
 struct Child;
 
 impl Worker for Child {
@@ -320,6 +320,10 @@ impl Worker for Child {
     }
 
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        if delivery.message.payload() == b"tell" {
+            cx.tell_parent(News::Opened(Identifier([1; 32])));
+            return Ok(());
+        }
         for n in delivery.message.payload() {
             cx.tell_parent(News::Opened(Identifier([*n; 32])));
             cx.send(0, message("slow", "", &[*n]));
@@ -379,6 +383,30 @@ fn a_parent_hears_all_of_its_children_in_order_and_that_they_are_gone() {
         rig.send(child, "", &[3]).unwrap();
         assert_eq!(heard(&mut rig), [""; 0]);
         assert!(!rig.node.has_worker(&child.into()));
+    }
+}
+
+#[test]
+fn what_news_brings_about_is_told_at_once_and_not_forgotten_when_a_call_is_over() {
+    for steps in [1, 1024] {
+        let (mut rig, _) = rig(Config { steps, ..Config::default() });
+        rig.start("parent", Parent, &[]);
+        for child in ["child", "sibling"] {
+            rig.send("parent", "", child.as_bytes()).unwrap();
+        }
+        rig.send("child", "", b"tell").unwrap();
+        if steps == 1 {
+            assert_eq!(rig.drops(), ["FIRST"]);
+            assert_eq!(rig.node.deadline(), Some(Deadline::new(rig.now, "work")));
+            call(&mut rig);
+        } else {
+            assert_eq!(rig.drops(), ["FIRST", "HEARD", "GONE"]);
+        }
+        rig.drops();
+        assert_eq!(rig.node.deadline(), None);
+        // A child that has nothing but a parent keeps it.
+        rig.send("child", "", b"tell").unwrap();
+        assert_eq!(rig.drops(), ["FIRST"]);
     }
 }
 
@@ -555,6 +583,24 @@ fn a_slow_connection_is_not_closed_for_what_waits_for_slow_workers() {
         // Whoever fills the slow workers waits for them.
         assert_eq!(rig.node.reads(ConnectionId(5)), gone);
         assert_eq!(rig.drops(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_connection_is_as_greedy_as_what_the_node_is_full_of() {
+    // As many messages as wait for the slow worker; and many short ones beside a few long ones.
+    for (waiting, others, length) in [(8, 8, 1), (12, 4, 10_000)] {
+        let (mut rig, listener) = rig(Config { queue: 16, inbox: 16, transmit: 1, hand_over: 1, ..Config::default() });
+        rig.start("echo", Echoer, &[listener]);
+        rig.inbox("slow", &[listener]);
+        accept(&mut rig, 1, listener);
+        rig.receive(1, &frames("echo", waiting)).unwrap();
+        for _ in 0..=others {
+            rig.send("slow", "", &vec![0; length]).unwrap();
+        }
+        assert_eq!(closed(&rig), [], "sixteen wait");
+        rig.send("slow", "", b"m").unwrap();
+        assert_eq!(closed(&rig), [(1, "NOD-31")], "{waiting} of 16");
     }
 }
 
