@@ -404,7 +404,10 @@ fn what_news_brings_about_is_told_at_once_and_not_forgotten_when_a_call_is_over(
         }
         rig.drops();
         assert_eq!(rig.node.deadline(), None);
-        // A child that has nothing but a parent keeps it.
+        // A child that has nothing but a parent keeps it, and nobody else gets it.
+        rig.start("free", Child, &[]);
+        rig.send("free", "", b"tell").unwrap();
+        assert_eq!(rig.drops(), [""; 0]);
         rig.send("child", "", b"tell").unwrap();
         assert_eq!(rig.drops(), ["FIRST"]);
     }
