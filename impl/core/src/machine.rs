@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroize;
+
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
 
@@ -71,15 +73,27 @@ impl Snapshot {
 
     /// Adds bytes, with their length.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(bytes);
+        self.append(&(bytes.len() as u64).to_le_bytes());
+        self.append(bytes);
         self
     }
 
     /// Adds a number.
     pub fn number(&mut self, number: u64) -> &mut Self {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.append(&number.to_le_bytes());
         self
+    }
+
+    /// A picture that grows leaves none of its bytes where it was.
+    fn append(&mut self, bytes: &[u8]) {
+        let needed = self.0.len().saturating_add(bytes.len());
+        if needed > self.0.capacity() {
+            let mut grown = Vec::with_capacity(needed.max(self.0.capacity().saturating_mul(2)));
+            grown.extend_from_slice(&self.0);
+            self.0.zeroize();
+            self.0 = grown;
+        }
+        self.0.extend_from_slice(bytes);
     }
 }
 
@@ -91,7 +105,7 @@ impl core::fmt::Debug for Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.0);
+        self.0.zeroize();
     }
 }
 

@@ -33,12 +33,13 @@ pub(super) struct Handshake<S: Suite> {
     held: VecDeque<Message>,
 }
 
+/// Where a handshake stands. Secrets that are moved on are in boxes: whatever is moved leaves its bytes behind.
 enum Stage<S: Suite> {
     /// Leaving this state; never seen from outside.
     Leaving(State),
     AwaitMessage2(initiator::AwaitsMessage2<S>),
     AwaitKeyForMessage2 {
-        noise: responder::NeedsStaticDh<S>,
+        noise: Box<responder::NeedsStaticDh<S>>,
         remote: Route,
         ticket: Ticket,
     },
@@ -75,7 +76,7 @@ enum Side<S: Suite> {
         /// To fall back to when this message 2 turns out to be worthless.
         waiting: Box<initiator::AwaitsMessage2<S>>,
     },
-    Responder(Finished),
+    Responder(Box<Finished>),
 }
 
 impl<S: Suite> Handshake<S> {
@@ -95,7 +96,7 @@ impl<S: Suite> Handshake<S> {
             responder::NeedsStaticDh::read_message_1(shared.config.static_key, env.entropy, message_1.payload())?;
         let deadline = deadline(shared);
         let ticket = ask_vault(shared, deadline, noise.dh_with());
-        Ok(Self::new(deadline, Stage::AwaitKeyForMessage2 { noise, remote, ticket }))
+        Ok(Self::new(deadline, Stage::AwaitKeyForMessage2 { noise: Box::new(noise), remote, ticket }))
     }
 
     const fn new(deadline: Instant, stage: Stage<S>) -> Self {
@@ -119,7 +120,7 @@ impl<S: Suite> Handshake<S> {
     }
 
     /// A message from the peer's side.
-    pub(super) fn receive(&mut self, shared: &mut Shared, env: &Env<'_>, message: Message) -> Result<Next<S>> {
+    pub(super) fn receive(&mut self, shared: &mut Shared, env: &Env<'_>, mut message: Message) -> Result<Next<S>> {
         let read = match &self.stage {
             Stage::AwaitMessage2(noise) => read_message_2(shared, env, noise, &message),
             //= spec/src/channels.md#chn-16
@@ -127,7 +128,7 @@ impl<S: Suite> Handshake<S> {
             Stage::AwaitMessage3(noise) => match noise.read_message_3(message.payload()) {
                 Err(_) => return self.hold(shared, message).map(|()| Next::Stay),
                 Ok((finished, payload)) => match verify(shared, env, &payload, &finished.remote_static) {
-                    Ok(presented) => Ok((Side::Responder(finished), presented)),
+                    Ok(presented) => Ok((Side::Responder(Box::new(finished)), presented)),
                     //= spec/src/channels.md#chn-17
                     //# A responder MUST end the handshake when an authentic message 3 carries a presentation that it refuses.
                     Err(error) => return Ok(Next::Failed(error)),
@@ -148,6 +149,7 @@ impl<S: Suite> Handshake<S> {
             //= spec/src/channels.md#chn-15
             //# A message 2 that fails any check MUST leave the initiator waiting with its state unchanged.
             Err(error) => {
+                message.wipe();
                 self.last_error = Some(error);
                 Err(error)
             }
@@ -167,10 +169,13 @@ impl<S: Suite> Handshake<S> {
         if self.ticket() != Some(ticket) {
             return Ok(Next::Stay);
         }
+        //= spec/src/erasure.md#era-1
+        //# A session secret MUST be overwritten with zeros when it is dropped: ephemeral keys, shared secrets, chaining keys, handshake keys, transport keys and the expanded keys of ciphers.
+        // What comes out of a box is a clone, and the box is wiped: moved out, the secret would stay in its memory.
         let leaving = Stage::Leaving(self.state());
         match (core::mem::replace(&mut self.stage, leaving), answer) {
             (Stage::AwaitKeyForMessage2 { noise, remote, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
-                let (noise, message_2) = match noise.write_message_2(&secret, &shared.config.presentation) {
+                let (noise, message_2) = match (*noise).clone().write_message_2(&secret, &shared.config.presentation) {
                     Ok(written) => written,
                     Err(error) => return Ok(Next::Failed(error)),
                 };
@@ -189,14 +194,15 @@ impl<S: Suite> Handshake<S> {
                 Ok(self.admitted(shared, side, peer))
             }
             (Stage::AwaitKeyForMessage3 { noise, peer, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
-                let (finished, message_3) = match noise.write_message_3(&secret, &shared.config.presentation) {
+                let (finished, message_3) = match (*noise).clone().write_message_3(&secret, &shared.config.presentation)
+                {
                     Ok(written) => written,
                     Err(error) => return Ok(Next::Failed(error)),
                 };
                 //= spec/src/channels.md#chn-13
                 //# Message 3 and everything after it MUST be sent along the return route of message 2, and what a responder sends along that of message 1 or 3.
                 shared.transmit_handshake(peer.remote.as_ref(), &message_3);
-                Ok(self.open(peer, finished, false))
+                Ok(self.open(peer, &finished, false))
             }
             (_, Answer::Vault(Err(error)) | Answer::Store(Err(error))) => Ok(Next::Failed(error)),
             _ => Ok(Next::Failed(Error::misuse("CHN-19", "an answer does not fit its question"))),
@@ -228,7 +234,7 @@ impl<S: Suite> Handshake<S> {
             }
             Err(error) => match side {
                 Side::Initiator { waiting, .. } => {
-                    self.enter(Stage::AwaitMessage2(*waiting));
+                    self.enter(Stage::AwaitMessage2((*waiting).clone()));
                     self.last_error = Some(error);
                     shared.event(Event::Dropped(error));
                     // What came meanwhile may be the real message 2.
@@ -252,11 +258,11 @@ impl<S: Suite> Handshake<S> {
                 self.enter(Stage::AwaitKeyForMessage3 { noise, peer, ticket });
                 Next::Stay
             }
-            Side::Responder(finished) => self.open(peer, finished, true),
+            Side::Responder(finished) => self.open(peer, &finished, true),
         }
     }
 
-    fn open(&mut self, peer: Peer, finished: Finished, follows: bool) -> Next<S> {
+    fn open(&mut self, peer: Peer, finished: &Finished, follows: bool) -> Next<S> {
         let Peer { identifier, credentials, remote } = peer;
         let session = Box::new(Session::new(identifier, remote, finished, follows));
         Next::Open { session, credentials, held: core::mem::take(&mut self.held) }

@@ -55,16 +55,15 @@ pub(super) enum Received {
 
 impl<S: Suite> Session<S> {
     /// `follows` says whether the remote route follows the peer: a responder's does.
-    pub(super) fn new(peer: Identifier, remote: Route, finished: Finished, follows: bool) -> Self {
+    pub(super) fn new(peer: Identifier, remote: Route, finished: &Finished, follows: bool) -> Self {
         //= spec/src/channels.md#chn-29
         //# The initiator MUST encrypt with the second key of the split and decrypt with the first, and the responder the other way round.
-        let Finished { send, receive, .. } = finished;
         Self {
             peer,
             remote,
             moved_by: follows.then_some(0),
-            encryptor: Encryptor::new(send),
-            decryptor: Decryptor::new(receive),
+            encryptor: Encryptor::new(finished.send.clone()),
+            decryptor: Decryptor::new(finished.receive.clone()),
             refresh: None,
             used: Instant::ZERO,
             look: None,

@@ -23,11 +23,12 @@ pub enum SigningKind {
     P256,
 }
 
-/// A long-term secret. Each kind wipes itself when it is dropped.
+/// A long-term secret. Each kind wipes itself when it is dropped, and stays where it is until then: in the tree of keys
+/// it would be moved about, and leave its bytes in each place.
 enum Secret {
     Ed25519(Box<ed25519_dalek::SigningKey>),
     P256(Box<p256::ecdsa::SigningKey>),
-    X25519(SecretKey),
+    X25519(Box<SecretKey>),
 }
 
 //= spec/src/vaults.md#vlt-29
@@ -113,7 +114,7 @@ impl<A: Agreement> SoftwareVault<A> {
 
     fn keep_static_key(&mut self, secret: SecretKey) -> PublicKey {
         let public = A::public_key(&secret);
-        self.keys.insert(KeyHandle::of(&public.0), Secret::X25519(secret));
+        self.keys.insert(KeyHandle::of(&public.0), Secret::X25519(Box::new(secret)));
         public
     }
 
