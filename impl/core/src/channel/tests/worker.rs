@@ -270,6 +270,45 @@ fn a_channel_tells_its_parent_that_it_is_open_and_once_in_a_while_that_its_peer_
     assert_eq!(bob.asked.news[1..], [News::Heard; 2]);
 }
 
+#[test]
+fn what_comes_too_early_is_counted_until_the_channel_is_open() {
+    let people = [Person::new(1), Person::new(2)];
+    let mut stores = [MemoryStore::default(), MemoryStore::default()];
+    let mut alice = initiator(&people[0], 3);
+    let mut listener = listener(&people[1], Places::DEFAULT);
+    listener.deliver(0, alice.transmitted(), tcp(1)).unwrap();
+    let mut bob = Host::new(listener.asked.started.pop().unwrap(), 5);
+    bob.answer(&people[1], &mut stores[1]);
+    alice.deliver(DECRYPTOR, bob.transmitted(), tcp(2)).unwrap();
+    alice.answer(&people[0], &mut stores[0]);
+    bob.deliver(DECRYPTOR, alice.transmitted(), tcp(1)).unwrap();
+    // Bob's store has not answered yet.
+    let onward = Route::new().then(alice.addresses[1].clone()).then("echo");
+    let early = Message::new(onward.as_ref(), Route::new().as_ref(), &[7; 1_000]);
+    alice.deliver(ENCRYPTOR, early, Provenance::LOCAL).unwrap();
+    bob.deliver(DECRYPTOR, alice.transmitted(), tcp(1)).unwrap();
+    assert!((1_000..=bob.worker.provisional_limit()).contains(&bob.worker.provisional()));
+    bob.answer(&people[1], &mut stores[1]);
+    assert_eq!((bob.asked.sent.len(), bob.worker.provisional()), (1, 0));
+}
+
+#[test]
+fn who_has_a_channel_is_part_of_what_a_listener_trusts_and_who_begins_one_is_not() {
+    let person = Person::new(2);
+    let mut listener = listener(&person, Places::DEFAULT);
+    let nobody = listener.picture();
+    listener.deliver(0, message_1(1), tcp(1)).unwrap();
+    assert!(listener.picture() == nobody && listener.worker.provisional() > 0);
+    let channel = listener.asked.started.pop().unwrap().mailboxes[0].address.clone();
+    let mut hears = |news| {
+        listener.call(|worker, cx| worker.handle_news(cx, &channel, news)).unwrap();
+        (listener.picture(), listener.worker.provisional())
+    };
+    let (open, half_open) = hears(News::Opened(Identifier([1; 32])));
+    assert!(open != nobody && half_open == 0);
+    assert!(hears(News::Gone).0 == nobody);
+}
+
 /// Says in which order randomness was drawn, and for what.
 struct Scribe(Vec<(Purpose, usize)>);
 
