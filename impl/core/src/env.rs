@@ -144,6 +144,14 @@ impl Seeded {
     }
 }
 
+impl Drop for Seeded {
+    /// Who has the state of a stream has all that it ever gave. The generator does not wipe itself.
+    fn drop(&mut self) {
+        self.streams = core::array::from_fn(|_| ChaCha20Rng::from_seed([0; 32]));
+        zeroize::optimization_barrier(&self.streams);
+    }
+}
+
 impl Entropy for Seeded {
     fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
         if let Some(stream) = self.streams.get_mut(purpose as usize) {

@@ -87,8 +87,9 @@ impl Drop for Watch {
     }
 }
 
+/// A thread that panics holds the lock that a backtrace needs, and has failed anyway.
 pub(crate) fn is_on() -> bool {
-    ON.get()
+    ON.get() && !std::thread::panicking()
 }
 
 /// What this module itself allocates and gives back is not searched.

@@ -2,6 +2,8 @@
 
 mod messages;
 mod pair;
+mod randomness;
+mod storage;
 mod vault;
 
 use std::hint::black_box;

@@ -4,7 +4,7 @@
 //! { "version": 1, "identifier": "I…", "key": "ed25519", "secret": "64 hex digits", "change_history": "hex" }
 //! ```
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use razor::identity::Identity;
@@ -103,9 +103,27 @@ impl Storage {
 
 /// JSON for people, with a newline at its end.
 pub(super) fn to_text(path: &Path, value: &impl Serialize) -> Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(serde_json::to_string_pretty(value).map_err(|e| damaged(path, e.to_string()))?);
-    text.push('\n');
-    Ok(text)
+    let unfit = |e: serde_json::Error| damaged(path, e.to_string());
+    let mut length = Length(1);
+    serde_json::to_writer_pretty(&mut length, value).map_err(unfit)?;
+    let mut text = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer_pretty(&mut *text, value).map_err(unfit)?;
+    text.push(b'\n');
+    String::from_utf8(std::mem::take(&mut *text)).map(Zeroizing::new).map_err(|e| damaged(path, e.to_string()))
+}
+
+/// How long a text is going to be: one that grew would leave its secret wherever it was.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0 += text.len();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn parse(text: &str) -> std::result::Result<Kept, String> {
