@@ -6,7 +6,7 @@
 //! therefore displaces itself before it displaces anybody else. Nobody knows who is behind a half-open
 //! handshake, so it falls at random; of the open channels it is the one that has been silent for longest.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::env::{Entropy, Instant, Purpose};
@@ -75,8 +75,10 @@ pub struct Admission {
     half_open: BTreeMap<Address, Provenance>,
     half_open_by_source: Tally<Provenance>,
     open: BTreeMap<Address, Open>,
-    open_by_source: Tally<Provenance>,
-    open_by_peer: Tally<Identifier>,
+    open_by_source: BTreeMap<Provenance, Source>,
+    open_by_peer: BTreeMap<Identifier, Silence>,
+    /// How many open channels each source has.
+    shares: Tally<Provenance>,
 }
 
 /// An open channel.
@@ -89,6 +91,16 @@ struct Open {
     heard: Instant,
 }
 
+/// Open channels, those that have been silent for longest first.
+type Silence = BTreeSet<(Instant, Address)>;
+
+/// The open channels of one source.
+#[derive(Debug, Default)]
+struct Source {
+    silence: Silence,
+    peers: Tally<Identifier>,
+}
+
 impl Admission {
     /// All places free.
     pub fn new(places: Places) -> Self {
@@ -97,8 +109,9 @@ impl Admission {
             half_open: BTreeMap::new(),
             half_open_by_source: Tally::default(),
             open: BTreeMap::new(),
-            open_by_source: Tally::default(),
-            open_by_peer: Tally::default(),
+            open_by_source: BTreeMap::new(),
+            open_by_peer: BTreeMap::new(),
+            shares: Tally::default(),
         }
     }
 
@@ -125,37 +138,61 @@ impl Admission {
         evicted
     }
 
-    /// The handshake at `address` is done, and the channel is open with `peer`. If another channel had to leave for
-    /// it, its address comes back: the caller closes that channel.
-    ///
-    /// The work is bounded by the number of places.
-    pub fn opened(&mut self, now: Instant, address: &Address, peer: Identifier) -> Option<Address> {
-        let source = self.leave(address)?;
-        //= spec/src/channels.md#chn-65
-        //# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
-        let evicted = if self.open_by_peer.of(&peer) >= self.places.open_per_peer {
-            self.silent_of(|open| open.peer == peer)
-        } else if self.open_by_source.of(&source) >= self.places.open_per_source {
-            self.silent_of(|open| open.source == source)
-        } else if self.open.len() >= self.places.open {
-            let most = self.open_by_source.most();
-            self.silent_of(|open| self.open_by_source.of(&open.source) == most)
-        } else {
-            None
-        };
-        if let Some(evicted) = &evicted {
-            self.leave(evicted);
+    /// The handshake at `address` is done, and the channel is open with `peer`. Other channels may have to leave for
+    /// it: the caller closes those whose addresses come back.
+    pub fn opened(&mut self, now: Instant, address: &Address, peer: Identifier) -> Vec<Address> {
+        let mut evicted = Vec::new();
+        let Some(source) = self.leave(address).map(|source| self.root(source)) else { return evicted };
+        while let Some(other) = self.in_the_way(&source, &peer) {
+            self.leave(&other);
+            evicted.push(other);
         }
-        self.open_by_source.add(source);
-        self.open_by_peer.add(peer);
+        let of_source = self.open_by_source.entry(source).or_default();
+        of_source.silence.insert((now, address.clone()));
+        of_source.peers.add(peer);
+        self.open_by_peer.entry(peer).or_default().insert((now, address.clone()));
+        self.shares.add(source);
         self.open.insert(address.clone(), Open { source, peer, heard: now });
         evicted
     }
 
+    /// Where an open channel came from: what is opened inside a channel of this listener came from where that did.
+    fn root(&self, source: Provenance) -> Provenance {
+        let outer = source.peer().and_then(|peer| self.open_by_peer.get(peer)?.first());
+        outer.and_then(|(_, address)| self.open.get(address)).map_or(source, |outer| outer.source)
+    }
+
+    /// An open channel that has to leave before another of this source and peer may open.
+    fn in_the_way(&self, source: &Provenance, peer: &Identifier) -> Option<Address> {
+        //= spec/src/channels.md#chn-65
+        //# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
+        //= spec/src/channels.md#chn-66
+        //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+        let of_peer = self.open_by_peer.get(peer);
+        if let Some(of_peer) = of_peer.filter(|of_peer| of_peer.len() >= self.places.open_per_peer) {
+            return of_peer.first().map(|(_, address)| address.clone());
+        }
+        let full = if self.shares.of(source) >= self.places.open_per_source {
+            source
+        } else if self.open.len() >= self.places.open {
+            self.shares.greatest()?
+        } else {
+            return None;
+        };
+        let Source { silence, peers } = self.open_by_source.get(full)?;
+        let most = peers.most();
+        let of_most = |address| self.open.get(address).is_some_and(|open| peers.of(&open.peer) == most);
+        silence.iter().map(|(_, address)| address).find(|address| of_most(address)).cloned()
+    }
+
     /// Something authentic has come through the channel at `address`.
     pub fn heard(&mut self, now: Instant, address: &Address) {
-        if let Some(open) = self.open.get_mut(address) {
-            open.heard = now;
+        let Some(open) = self.open.get_mut(address) else { return };
+        let before = (core::mem::replace(&mut open.heard, now), address.clone());
+        let of_source = self.open_by_source.get_mut(&open.source).map(|source| &mut source.silence);
+        for silence in of_source.into_iter().chain(self.open_by_peer.get_mut(&open.peer)) {
+            silence.remove(&before);
+            silence.insert((now, address.clone()));
         }
     }
 
@@ -165,9 +202,22 @@ impl Admission {
             self.half_open_by_source.sub(&source);
             return Some(source);
         }
-        let Open { source, peer, .. } = self.open.remove(address)?;
-        self.open_by_source.sub(&source);
-        self.open_by_peer.sub(&peer);
+        let Open { source, peer, heard } = self.open.remove(address)?;
+        let entry = (heard, address.clone());
+        if let Some(of_source) = self.open_by_source.get_mut(&source) {
+            of_source.silence.remove(&entry);
+            of_source.peers.sub(&peer);
+            if of_source.silence.is_empty() {
+                self.open_by_source.remove(&source);
+            }
+        }
+        if let Some(of_peer) = self.open_by_peer.get_mut(&peer) {
+            of_peer.remove(&entry);
+            if of_peer.is_empty() {
+                self.open_by_peer.remove(&peer);
+            }
+        }
+        self.shares.sub(&source);
         Some(source)
     }
 
@@ -211,51 +261,49 @@ impl Admission {
         let nth = usize::try_from(random.checked_rem(held)?).ok()?;
         theirs.get(nth).copied().cloned()
     }
-
-    /// Of those open channels, the one that has been silent for longest among those of the peer that has the most.
-    fn silent_of(&self, wanted: impl Fn(&Open) -> bool) -> Option<Address> {
-        //= spec/src/channels.md#chn-66
-        //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
-        let theirs = self.open.iter().filter(|(_, open)| wanted(open));
-        let mut peers = Tally::default();
-        theirs.clone().for_each(|(_, open)| peers.add(open.peer));
-        let most = peers.most();
-        let of_most = theirs.filter(|(_, open)| peers.of(&open.peer) == most);
-        of_most.min_by_key(|(_, open)| open.heard).map(|(address, _)| address.clone())
-    }
 }
 
-/// How many each has. Who has none is not in it.
+/// How many each has, and who has the most. Who has none is not in it.
 #[derive(Debug)]
-struct Tally<K>(BTreeMap<K, usize>);
+struct Tally<K> {
+    counts: BTreeMap<K, usize>,
+    ranks: BTreeSet<(usize, K)>,
+}
 
 impl<K> Default for Tally<K> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self { counts: BTreeMap::new(), ranks: BTreeSet::new() }
     }
 }
 
-impl<K: Ord> Tally<K> {
+impl<K: Ord + Copy> Tally<K> {
     fn add(&mut self, key: K) {
-        let count = self.0.entry(key).or_default();
-        *count = count.saturating_add(1);
+        self.set(key, self.of(&key).saturating_add(1));
     }
 
     fn sub(&mut self, key: &K) {
-        if let Some(count) = self.0.get_mut(key) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.0.remove(key);
-            }
+        self.set(*key, self.of(key).saturating_sub(1));
+    }
+
+    fn set(&mut self, key: K, count: usize) {
+        let before = if count > 0 { self.counts.insert(key, count) } else { self.counts.remove(&key) };
+        before.map(|before| self.ranks.remove(&(before, key)));
+        if count > 0 {
+            self.ranks.insert((count, key));
         }
     }
 
     fn of(&self, key: &K) -> usize {
-        self.0.get(key).copied().unwrap_or_default()
+        self.counts.get(key).copied().unwrap_or_default()
     }
 
     fn most(&self) -> usize {
-        self.0.values().copied().max().unwrap_or_default()
+        self.ranks.last().map_or(0, |(count, _)| *count)
+    }
+
+    /// Who has the most; of several one.
+    fn greatest(&self) -> Option<&K> {
+        self.ranks.last().map(|(_, key)| key)
     }
 }
 
@@ -395,10 +443,16 @@ mod tests {
 
         /// Opens a channel, and says who had to go.
         fn open(&mut self, seconds: u64, from: u64, with: u8) -> Option<Address> {
+            let evicted = self.open_from(seconds, source(from), with);
+            assert!(evicted.len() <= 1);
+            evicted.into_iter().next()
+        }
+
+        fn open_from(&mut self, seconds: u64, from: Provenance, with: u8) -> Vec<Address> {
             let Self(admission, entropy, n) = self;
             let address = name(*n);
             *n += 1;
-            assert_eq!(admission.admit(entropy, source(from), address.clone()), None);
+            assert_eq!(admission.admit(entropy, from, address.clone()), None);
             let evicted = admission.opened(at(seconds), &address, peer(with));
             assert_eq!(admission.half_open(), 0);
             evicted
@@ -481,6 +535,40 @@ mod tests {
             assert_eq!(door.0.leave(&name(n as usize)), Some(source(1)));
         }
         assert_eq!(door.0.open(), 0);
-        assert!(door.0.open_by_peer.0.is_empty() && door.0.open_by_source.0.is_empty());
+        let Admission { open_by_peer, open_by_source, shares, .. } = &door.0;
+        assert!(open_by_peer.is_empty() && open_by_source.is_empty() && shares.ranks.is_empty());
+    }
+
+    //= spec/src/channels.md#chn-65
+    //= type=test
+    //# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
+    #[test]
+    fn a_channel_that_leaves_for_its_peers_sake_does_not_make_room_in_another_source() {
+        let mut door = Door(Admission::new(Places { open: 100, ..SMALL }), Seeded::from_u64(6), 0);
+        // The peer's four are elsewhere; the source is full of others'.
+        for n in 0..4 {
+            assert_eq!(door.open(n, 2, 1), None);
+        }
+        for n in 4..10 {
+            assert_eq!(door.open(n, 1, n as u8), None);
+        }
+        assert_eq!(door.open_from(10, source(1), 1), [name(0), name(4)]);
+        assert_eq!((door.0.shares.of(&source(1)), door.0.open_by_peer[&peer(1)].len()), (6, 4));
+    }
+
+    //= spec/src/channels.md#chn-66
+    //= type=test
+    //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+    #[test]
+    fn identities_made_inside_channels_are_no_sources_of_their_own() {
+        let mut door = Door::new();
+        assert_eq!([door.open(0, 2, 9), door.open(1, 2, 9)], [None, None]);
+        // One connection, one channel, and inside it a new identity each time, each inside the channel of the last.
+        assert_eq!(door.open(2, 1, 10), None);
+        for n in 11..250 {
+            let fallen = door.open_from(n, Provenance::channel(peer(n as u8 - 1)), n as u8);
+            assert!(!fallen.contains(&name(0)) && !fallen.contains(&name(1)), "{n}");
+            assert!(door.0.shares.of(&source(1)) <= 6);
+        }
     }
 }

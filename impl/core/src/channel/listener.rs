@@ -115,7 +115,7 @@ impl<S: Suite> Worker for Listener<S> {
     fn handle_news(&mut self, cx: &mut Context<'_>, child: &Address, news: News) -> Result<()> {
         match news {
             News::Opened(peer) => {
-                if let Some(evicted) = self.admission.opened(cx.now(), child, peer) {
+                for evicted in self.admission.opened(cx.now(), child, peer) {
                     cx.event(node::Event::Dropped { to: Some(evicted.clone()), error: DISPLACED });
                     cx.stop_worker(evicted);
                 }

@@ -19,6 +19,7 @@ use crate::vault::suite::Suite;
 
 use super::config::Config;
 use super::machine::{Addresses, Channel, Event, Input, Output, Ticket};
+use super::state::State;
 
 /// The port of the decryptor, which the peer sends to. What the peer sent leaves through it.
 pub const DECRYPTOR: Port = 0;
@@ -236,6 +237,14 @@ impl<S: Suite> Worker for ChannelWorker<S> {
     fn handle_stop(&mut self, cx: &mut Context<'_>) {
         // Whoever is closed already says nothing more.
         let _ = self.input(cx, Input::Close);
+    }
+
+    /// While this side asks its own vault or store about a peer who has shown itself, what the peer says next waits in
+    /// the inbox: there is more room, and whoever sends it hears when there is none.
+    fn is_ready(&self) -> bool {
+        //= spec/src/channels.md#chn-67
+        //# While a party asks its own vault or store about a peer whose handshake messages are authentic, what arrives at its channel MUST wait as for a worker that takes no more.
+        !matches!(self.channel.state(), State::LoadPeer | State::StorePeer | State::AwaitKeyForMessage3)
     }
 
     /// A message that is lost on its way into or out of an encryptor leaves a gap that its peer sees.

@@ -185,6 +185,8 @@ pub struct Node {
     table: Table,
     connections: Connections,
     waiting: Waiting,
+    /// Whether what is sent now is made of a message that was in the node.
+    moves: bool,
     /// Workers with messages in their inbox, one entry each.
     scheduled: VecDeque<WorkerId>,
     /// What workers have told those that started them: to whom, and who. Told before anything else is done.
@@ -231,6 +233,7 @@ impl Node {
             table,
             connections: Connections::default(),
             waiting: Waiting::default(),
+            moves: false,
             scheduled: VecDeque::new(),
             news: VecDeque::new(),
             queued: Queues::default(),

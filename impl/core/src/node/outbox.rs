@@ -63,7 +63,7 @@ impl Node {
         if self.outbox(id, port).is_some() {
             return self.put_out(id, port, message, provenance, None);
         }
-        let sent = if self.patience(id, port) == Some(Patience::Endless) { Self::pass_on } else { Self::dispatch };
+        let sent = if self.relays(id, port) { Self::pass_on } else { Self::dispatch };
         match sent(self, Source::Worker(id, port), message, provenance) {
             Ok(()) => {}
             Err(Undelivered::Error(error)) => self.report(None, error),
@@ -87,6 +87,11 @@ impl Node {
         (port == 0 && resident.flow()?.producer.is_some()).then_some(Patience::StallTime)
     }
 
+    /// Whether what leaves a port now is what came to it: a relay's, but for its first and last words.
+    fn relays(&self, id: WorkerId, port: Port) -> bool {
+        self.moves && self.patience(id, port) == Some(Patience::Endless)
+    }
+
     /// Puts a message into an outbox: behind others, or as the first, which waits for `room`.
     fn put_out(&mut self, id: WorkerId, port: Port, message: Message, provenance: Provenance, room: Option<Room>) {
         //= spec/src/nodes.md#nod-40
@@ -94,7 +99,7 @@ impl Node {
         let cost = cost(&message);
         let timed = self.patience(id, port) == Some(Patience::StallTime);
         // A relay was let take what it sends on, and sends on no more than that.
-        if timed {
+        if !self.relays(id, port) {
             let full = |load: &Load| load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
             if self.outbox(id, port).is_some_and(|outbox| full(&outbox.load)) || !self.has_room(cost) {
                 return self.report(Some(&message), FULL);
@@ -220,13 +225,17 @@ impl Node {
         let mut room = place.map(|place| place.0);
         match self.pass_on(Source::Worker(id, port), message, provenance) {
             Ok(()) => {}
-            Err(Undelivered::Error(error)) => self.report(None, error),
+            Err(Undelivered::Error(error)) => {
+                self.report(None, error);
+                self.wake(Room::Node);
+            }
             Err(Undelivered::Full(message, full)) => {
                 room = room.filter(|room| *room != full);
                 let since = self.waits_since(full, since);
                 let verdict = if timed { self.verdict(full, since) } else { None };
                 if let Some(error) = verdict {
                     self.report(Some(&message), error);
+                    self.wake(Room::Node);
                 } else {
                     if let Some(outbox) = self.table.outbox_mut(id, port) {
                         outbox.messages.push_front((message, provenance));

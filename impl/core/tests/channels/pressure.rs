@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use razor::channel::Places;
 use razor::machine::Machine;
-use razor::node::{Config, Flow, Mailbox};
+use razor::node::{Command, Config, Flow, Mailbox};
 use razor::routing::{Address, Route};
 use razor::session::{Keeping, keep};
 use razor::vault::suite::Aes256GcmSha256;
@@ -210,4 +210,48 @@ fn a_session_slows_its_writers_too() {
         }
     }
     assert!(net.parties.iter_mut().all(|party| party.drops().is_empty()));
+}
+
+//= spec/src/channels.md#chn-67
+//= type=test
+//# While a party asks its own vault or store about a peer whose handshake messages are authentic, what arrives at its channel MUST wait as for a worker that takes no more.
+#[test]
+fn what_an_initiator_sends_at_once_is_not_lost_while_the_responder_asks_its_store() {
+    let mut net = Network::line(2);
+    net.listen(1, Places::DEFAULT);
+    let route = net.route(0, 1, "", "api");
+    net.parties[1].late = true;
+    let channel = net.create(0, &route);
+    net.run();
+    while net.parties[0].peer_of(&channel.encryptor).is_none() {
+        assert!(net.answer(1));
+        net.run();
+    }
+    assert_eq!(net.parties[1].opened().len(), 0, "the responder still asks");
+    let sink = Route::from(channel.encryptor).then("sink");
+    let held = net.parties[1].node.provisional();
+    for n in 0..200u64 {
+        assert!(net.offer(0, &sink, &n.to_be_bytes()));
+    }
+    assert!(net.parties[1].node.provisional() > held, "it waits in the node");
+    while net.answer(1) {
+        net.run();
+    }
+    let arrived: Vec<u64> = net.payloads(1, "sink").iter().map(|payload| number(payload)).collect();
+    assert_eq!((arrived, net.parties[1].drops()), ((0..200).collect(), vec![]));
+}
+
+#[test]
+fn what_a_channel_says_of_its_own_is_bounded_when_its_peer_takes_nothing() {
+    let (mut net, encryptor, _) = pair(1);
+    net.stopped = true;
+    let history = net.parties[0].identity.export().to_vec();
+    let mut held = Vec::new();
+    for _ in 0..2_000 {
+        let command = Command::PresentCredentials { history: history.clone(), credentials: Vec::new() };
+        net.with(0, |node, env| node.command(env, &encryptor, command)).unwrap();
+        held.push(net.parties[0].node.provisional());
+    }
+    assert!(held[100] > held[0]);
+    assert_eq!(held[100], held[1_999], "as much as an inbox has room for, and no more");
 }

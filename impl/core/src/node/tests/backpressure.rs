@@ -555,6 +555,55 @@ fn relays_that_make_messages_larger_lose_none_of_them_when_the_node_is_full_and_
     assert_eq!((seen, rig.drops(), rig.node.provisional()), (24, vec![], 0));
 }
 
+//= spec/src/nodes.md#nod-40
+//= type=test
+//# A node MUST keep what leaves a producer or a relay for a full receiver until there is room, and take nothing more at that address meanwhile.
+#[test]
+fn what_a_relay_has_taken_and_made_larger_than_a_limit_is_not_lost() {
+    let largest = message("wrapper => slow", "", &[0; 1_000]);
+    let inbox_bytes = table::cost(&largest) + 100;
+    let (mut rig, _) = rig(Config { inbox_bytes, hand_over: 1, ..Config::default() });
+    rig.start("wrapper", Wrapper, &[]);
+    rig.inbox("slow", &[]);
+    let mut sent = 0;
+    while rig.with(|node, env| node.send(env, largest.clone())).is_ok() {
+        sent += 1;
+    }
+    // One is handed over, one is in the inbox, one with the relay.
+    assert_eq!(sent, 3);
+    for _ in 0..sent {
+        assert_eq!(rig.payloads()[0].len(), 2_000);
+        take(&mut rig, "slow");
+    }
+    assert_eq!((rig.drops(), rig.node.provisional()), (vec![], 0));
+}
+
+#[test]
+fn whoever_waits_for_room_in_the_node_goes_on_when_what_waits_in_an_outbox_is_given_up() {
+    let (mut rig, listener) = rig(Config { queue: 16, inbox: 4, hand_over: 1, ..Config::default() });
+    let id = rig.node.new_flow_control_id();
+    for name in ["dead", "first", "second", "third", "alive"] {
+        rig.inbox(name, &[listener, id]);
+    }
+    let flow = Flow { producer: Some(id), ..Flow::default() };
+    rig.start_spec(Mailbox::open("producer".into()), flow, PRODUCER);
+    accept(&mut rig, 1, listener);
+    for _ in 0..5 {
+        rig.send("dead", "", b"m").unwrap();
+    }
+    rig.send("producer => dead", "", b"waits in an outbox").unwrap();
+    for name in ["first", "second", "third"] {
+        while rig.send(name, "", b"m").is_ok() {}
+    }
+    rig.payloads();
+    after(&mut rig, 5_000);
+    rig.receive(1, &frame("alive", "x", b"hello")).unwrap();
+    assert!(!rig.node.reads(ConnectionId(1)), "the node is full");
+    after(&mut rig, 5_000);
+    assert_eq!(rig.drops(), ["NOD-11"]);
+    assert_eq!(rig.payloads(), [b"hello"]);
+}
+
 #[test]
 fn a_worker_that_stops_gives_what_waited_for_it_back_to_the_node() {
     let large = table::cost(&message("relay", "", &[0; 10_000]));
