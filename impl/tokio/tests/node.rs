@@ -187,3 +187,24 @@ async fn a_worker_fails_in_its_own_words_and_lives_on_and_one_that_cannot_begin_
     assert_eq!(answer.payload(), b"42");
     node.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_receiver_of_large_messages_acknowledges_them_before_the_node_waits_for_it() {
+    let few_bytes = Config { hand_over: 64, hand_over_bytes: 150_000, ..Config::DEFAULT };
+    let node = Node::builder().config(few_bytes).start().unwrap();
+    let mut sender = node.open("sender").context().await.unwrap();
+    let mut receiver = node.open("receiver").context().await.unwrap();
+    let to = Route::from(Address::from("receiver"));
+    let send = async {
+        for n in 0..12u8 {
+            sender.send(&to, &[n; 60_000]).await.unwrap();
+        }
+    };
+    let receive = async {
+        for n in 0..12u8 {
+            assert_eq!(receiver.receive().await.unwrap().payload()[0], n);
+        }
+    };
+    tokio::time::timeout(SOON, async { tokio::join!(send, receive) }).await.expect("nobody waits for ever");
+    node.shutdown().await;
+}
