@@ -362,9 +362,9 @@ impl<S: Suite> Machine for Channel<S> {
                 self.close(Event::Failed(error));
             }
             Phase::Open(session) => {
-                session.handle_timeout(&mut self.shared);
-                if self.shared.outputs.is_empty() {
-                    self.shared.outputs.shrink_to_fit();
+                let idle = session.handle_timeout(&mut self.shared);
+                if idle {
+                    self.shrink();
                 }
             }
             _ => {}

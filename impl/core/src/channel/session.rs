@@ -234,21 +234,20 @@ impl<S: Suite> Session<S> {
         self.look.get_or_insert(now + KEEP);
     }
 
-    /// Gives up a refresh for which the store has not answered in time, and drops expanded keys that nobody needs.
-    pub(super) fn handle_timeout(&mut self, shared: &mut Shared) {
+    /// Gives up a refresh for which the store has not answered in time. Says whether the channel has carried nothing
+    /// for so long that it is to shrink.
+    pub(super) fn handle_timeout(&mut self, shared: &mut Shared) -> bool {
         //= spec/src/channels.md#chn-51
         //# A party MUST give up a refresh for which its store has not answered within the timeout of handshakes.
         if self.refresh.take_if(|refresh| shared.now >= refresh.deadline).is_some() {
             shared.event(Event::Dropped(Error::limit("CHN-51", "the store did not answer in time")));
         }
-        if self.look.take_if(|at| shared.now >= *at).is_some() {
-            let end = self.used + KEEP;
-            if shared.now >= end {
-                self.shrink();
-            } else {
-                self.look = Some(end);
-            }
+        if self.look.take_if(|at| shared.now >= *at).is_none() {
+            return false;
         }
+        let end = self.used + KEEP;
+        self.look = (shared.now < end).then_some(end);
+        self.look.is_none()
     }
 
     /// What comes next: the store is not waited for any longer, or expanded keys may be of no use any more.

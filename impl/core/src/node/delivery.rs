@@ -48,18 +48,9 @@ impl Node {
         self.pass(source, message, provenance, false)
     }
 
-    /// As [`dispatch`](Self::dispatch), for a message that has waited in the node already, or was made of one that has:
-    /// there is room for it, and the receiver takes it though it has become larger.
-    pub(super) fn pass_on(
-        &mut self,
-        source: Source,
-        message: Message,
-        provenance: Provenance,
-    ) -> Result<(), Undelivered> {
-        self.pass(source, message, provenance, true)
-    }
-
-    fn pass(
+    /// As [`dispatch`](Self::dispatch). A message that `moves` has waited in the node already, or was made of one that
+    /// has: there is room for it, and the receiver takes it though it has become larger.
+    pub(super) fn pass(
         &mut self,
         source: Source,
         mut message: Message,
@@ -347,10 +338,8 @@ impl Node {
     pub(super) fn start(&mut self, env: &mut Env<'_>, mut spec: Spec, parent: Option<WorkerId>) -> Result<WorkerId> {
         let through = spec.flow.through.take();
         spec.flow.consumer_of.extend(through.and_then(|address| self.producer_at(&address)));
-        let child = spec.mailboxes.first().map(|mailbox| mailbox.address.clone());
-        let id = self.table.insert(spec).inspect_err(|_| {
-            self.news.extend(parent.zip(child).map(|(parent, child)| (parent, child, News::Gone)));
-        })?;
+        let gone = parent.and_then(|parent| Some((parent, spec.mailboxes.first()?.address.clone(), News::Gone)));
+        let id = self.table.insert(spec).inspect_err(|_| self.news.extend(gone))?;
         if parent.is_some()
             && let Some((resident, spare)) = self.table.get_with_spare(id)
         {

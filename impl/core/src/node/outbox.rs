@@ -63,8 +63,7 @@ impl Node {
         if self.outbox(id, port).is_some() {
             return self.put_out(id, port, message, provenance, None);
         }
-        let sent = if self.relays(id, port) { Self::pass_on } else { Self::dispatch };
-        match sent(self, Source::Worker(id, port), message, provenance) {
+        match self.pass(Source::Worker(id, port), message, provenance, self.relays(id, port)) {
             Ok(()) => {}
             Err(Undelivered::Error(error)) => self.report(None, error),
             Err(Undelivered::Full(message, room)) => match self.patience(id, port) {
@@ -223,7 +222,7 @@ impl Node {
         let cost = cost(&message);
         self.queued.sub(&mut outbox.load, cost);
         let mut room = place.map(|place| place.0);
-        match self.pass_on(Source::Worker(id, port), message, provenance) {
+        match self.pass(Source::Worker(id, port), message, provenance, true) {
             Ok(()) => {}
             Err(Undelivered::Error(error)) => {
                 self.report(None, error);

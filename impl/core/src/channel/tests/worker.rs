@@ -147,9 +147,17 @@ struct Opened {
     bob: Host,
     listener: Host,
     people: [Person; 2],
+    stores: [MemoryStore; 2],
 }
 
 fn opened() -> Opened {
+    let mut opened = opened_at_one_end();
+    opened.bob.answer(&opened.people[1], &mut opened.stores[1]);
+    opened
+}
+
+/// The same, before the responder's store has answered.
+fn opened_at_one_end() -> Opened {
     let people = [Person::new(1), Person::new(2)];
     let mut stores = [MemoryStore::default(), MemoryStore::default()];
     let mut alice = initiator(&people[0], 3);
@@ -160,8 +168,7 @@ fn opened() -> Opened {
     alice.deliver(DECRYPTOR, bob.transmitted(), tcp(2)).unwrap();
     alice.answer(&people[0], &mut stores[0]);
     bob.deliver(DECRYPTOR, alice.transmitted(), tcp(1)).unwrap();
-    bob.answer(&people[1], &mut stores[1]);
-    Opened { alice, bob, listener, people }
+    Opened { alice, bob, listener, people, stores }
 }
 
 //= spec/src/channels.md#chn-55
@@ -272,17 +279,7 @@ fn a_channel_tells_its_parent_that_it_is_open_and_once_in_a_while_that_its_peer_
 
 #[test]
 fn what_comes_too_early_is_counted_until_the_channel_is_open() {
-    let people = [Person::new(1), Person::new(2)];
-    let mut stores = [MemoryStore::default(), MemoryStore::default()];
-    let mut alice = initiator(&people[0], 3);
-    let mut listener = listener(&people[1], Places::DEFAULT);
-    listener.deliver(0, alice.transmitted(), tcp(1)).unwrap();
-    let mut bob = Host::new(listener.asked.started.pop().unwrap(), 5);
-    bob.answer(&people[1], &mut stores[1]);
-    alice.deliver(DECRYPTOR, bob.transmitted(), tcp(2)).unwrap();
-    alice.answer(&people[0], &mut stores[0]);
-    bob.deliver(DECRYPTOR, alice.transmitted(), tcp(1)).unwrap();
-    // Bob's store has not answered yet.
+    let Opened { mut alice, mut bob, people, mut stores, .. } = opened_at_one_end();
     let onward = Route::new().then(alice.addresses[1].clone()).then("echo");
     let early = Message::new(onward.as_ref(), Route::new().as_ref(), &[7; 1_000]);
     alice.deliver(ENCRYPTOR, early, Provenance::LOCAL).unwrap();
