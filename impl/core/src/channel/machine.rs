@@ -197,6 +197,15 @@ impl<S: Suite> Channel<S> {
         }
     }
 
+    /// The hash of the handshake that the channel began with, once it is open: both ends have the same, and no other
+    /// channel has it. Who binds something to a channel from above binds it to this. It is no secret.
+    pub fn handshake_hash(&self) -> Option<&[u8; 32]> {
+        match &self.phase {
+            Phase::Open(session) => Some(&session.handshake_hash),
+            _ => None,
+        }
+    }
+
     /// The route to the peer, once the channel is open.
     pub fn remote_route(&self) -> Option<&Route> {
         match &self.phase {

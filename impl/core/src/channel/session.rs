@@ -20,6 +20,8 @@ use super::message::{self, Plaintext};
 pub(super) struct Session<S: Suite> {
     pub(super) peer: Identifier,
     pub(super) remote: Route,
+    /// The hash of the handshake that the channel began with.
+    pub(super) handshake_hash: [u8; 32],
     /// The nonce of the message that last moved the remote route; only a responder follows its peer.
     moved_by: Option<u64>,
     encryptor: Encryptor<S>,
@@ -61,6 +63,7 @@ impl<S: Suite> Session<S> {
         Self {
             peer,
             remote,
+            handshake_hash: finished.handshake_hash,
             moved_by: follows.then_some(0),
             encryptor: Encryptor::new(finished.send.clone()),
             decryptor: Decryptor::new(finished.receive.clone()),
@@ -79,7 +82,18 @@ impl<S: Suite> Session<S> {
         follows: bool,
     ) -> Self {
         let moved_by = follows.then_some(0);
-        Self { peer, remote, moved_by, encryptor, decryptor, refresh: None, used: Instant::ZERO, look: None }
+        let handshake_hash = [0; 32];
+        Self {
+            peer,
+            remote,
+            handshake_hash,
+            moved_by,
+            encryptor,
+            decryptor,
+            refresh: None,
+            used: Instant::ZERO,
+            look: None,
+        }
     }
 
     /// Encrypts and sends an application's message.

@@ -160,7 +160,10 @@ impl<S: Suite> ChannelWorker<S> {
                 self.peer = Some(peer);
                 self.heard = cx.now();
                 cx.tell_parent(News::Opened(peer));
-                node::Event::ChannelOpened { encryptor, decryptor, peer }
+                //= spec/src/channels.md#chn-68
+                //# A party MUST tell the owner of its node, with a channel that opens, the hash `h` of the whole handshake.
+                let handshake_hash = self.channel.handshake_hash().copied().unwrap_or_default();
+                node::Event::ChannelOpened { encryptor, decryptor, peer, handshake_hash }
             }
             Event::Failed(error) => {
                 cx.stop();

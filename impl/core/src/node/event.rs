@@ -38,6 +38,8 @@ pub enum Event {
         decryptor: Address,
         /// Who the peer proved to be.
         peer: Identifier,
+        /// The hash of the handshake: the same at both ends and in no other channel, to bind to it what is above it.
+        handshake_hash: [u8; 32],
     },
     /// A secure channel could not be established.
     ChannelFailed {

@@ -330,7 +330,7 @@ impl Shard {
 
     fn heard(&mut self, event: Event) {
         match &event {
-            Event::ChannelOpened { encryptor, decryptor, peer } => {
+            Event::ChannelOpened { encryptor, decryptor, peer, .. } => {
                 tracing::info!(%encryptor, %peer, "channel open");
                 self.channels
                     .entry(encryptor.clone())

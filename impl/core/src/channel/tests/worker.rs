@@ -151,16 +151,21 @@ struct Opened {
 }
 
 fn opened() -> Opened {
-    let mut opened = opened_at_one_end();
+    opened_with(3)
+}
+
+/// The same, with the initiator's randomness made of this seed.
+fn opened_with(seed: u64) -> Opened {
+    let mut opened = opened_at_one_end(seed);
     opened.bob.answer(&opened.people[1], &mut opened.stores[1]);
     opened
 }
 
 /// The same, before the responder's store has answered.
-fn opened_at_one_end() -> Opened {
+fn opened_at_one_end(seed: u64) -> Opened {
     let people = [Person::new(1), Person::new(2)];
     let mut stores = [MemoryStore::default(), MemoryStore::default()];
-    let mut alice = initiator(&people[0], 3);
+    let mut alice = initiator(&people[0], seed);
     let mut listener = listener(&people[1], Places::DEFAULT);
     listener.deliver(0, alice.transmitted(), tcp(1)).unwrap();
     let mut bob = Host::new(listener.asked.started.pop().unwrap(), 5);
@@ -179,7 +184,11 @@ fn what_comes_out_of_a_channel_speaks_for_its_peer_wherever_it_came_from() {
     let Opened { mut alice, mut bob, people, .. } = opened();
     let [encryptor, decryptor] = [alice.addresses[1].clone(), alice.addresses[0].clone()];
     let peer = people[1].id();
-    assert_eq!(alice.asked.events, [node::Event::ChannelOpened { encryptor: encryptor.clone(), decryptor, peer }]);
+    let node::Event::ChannelOpened { handshake_hash, .. } = alice.asked.events[0] else {
+        panic!("{:?}", alice.asked.events)
+    };
+    let expected = node::Event::ChannelOpened { encryptor: encryptor.clone(), decryptor, peer, handshake_hash };
+    assert_eq!(alice.asked.events, [expected]);
     let onward = Route::new().then(encryptor).then("echo");
     let message = Message::new(onward.as_ref(), Route::from_iter(["app"]).as_ref(), b"hello");
     alice.deliver(ENCRYPTOR, message, Provenance::LOCAL).unwrap();
@@ -188,6 +197,21 @@ fn what_comes_out_of_a_channel_speaks_for_its_peer_wherever_it_came_from() {
     assert_eq!((port, provenance.peer()), (DECRYPTOR, Some(&people[0].id())));
     assert_eq!(message.onward().to_owned(), Route::from_iter(["echo"]));
     assert_eq!(message.return_route().first(), Some(bob.addresses[1].as_ref()));
+}
+
+//= spec/src/channels.md#chn-68
+//= type=test
+//# A party MUST tell the owner of its node, with a channel that opens, the hash `h` of the whole handshake.
+#[test]
+fn both_ends_of_a_channel_name_the_same_handshake_and_another_channel_another() {
+    let hash = |host: &Host| match &host.asked.events[..] {
+        [node::Event::ChannelOpened { handshake_hash, .. }] => *handshake_hash,
+        events => panic!("{events:?}"),
+    };
+    let (one, other) = (opened(), opened_with(9));
+    assert_eq!(hash(&one.alice), hash(&one.bob));
+    assert_ne!(hash(&one.alice), [0; 32]);
+    assert_ne!(hash(&one.alice), hash(&other.alice));
 }
 
 //= spec/src/channels.md#chn-60
@@ -279,7 +303,7 @@ fn a_channel_tells_its_parent_that_it_is_open_and_once_in_a_while_that_its_peer_
 
 #[test]
 fn what_comes_too_early_is_counted_until_the_channel_is_open() {
-    let Opened { mut alice, mut bob, people, mut stores, .. } = opened_at_one_end();
+    let Opened { mut alice, mut bob, people, mut stores, .. } = opened_at_one_end(3);
     let onward = Route::new().then(alice.addresses[1].clone()).then("echo");
     let early = Message::new(onward.as_ref(), Route::new().as_ref(), &[7; 1_000]);
     alice.deliver(ENCRYPTOR, early, Provenance::LOCAL).unwrap();
