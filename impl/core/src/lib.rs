@@ -43,6 +43,7 @@
 //! # Ok::<(), razor::Error>(())
 //! ```
 #![cfg_attr(not(test), no_std)]
+#![allow(unexpected_cfgs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -59,8 +60,20 @@
 
 extern crate alloc;
 // What is derived for the generators of the fuzz targets needs it.
-#[cfg(feature = "arbitrary")]
+// What is planted is planted for one thread.
+#[cfg(any(feature = "arbitrary", razor_planted))]
 extern crate std;
+
+#[cfg(razor_planted)]
+#[macro_use]
+pub mod planted;
+/// Whether a mistake is made here: never, but in builds for the mutation proof, which have a module of that name.
+#[cfg(not(razor_planted))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
 
 pub mod channel;
 pub mod env;

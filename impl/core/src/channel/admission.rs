@@ -122,8 +122,10 @@ impl Admission {
     pub fn admit(&mut self, entropy: &mut dyn Entropy, source: Provenance, address: Address) -> Option<Address> {
         //= spec/src/channels.md#chn-52
         //# A listener MUST bound the number of half-open handshakes, in total and for each source.
-        let evicted = if self.half_open_by_source.of(&source) >= self.places.half_open_per_source {
-            self.random_of(entropy, |other| *other == source)
+        let evicted = if planted!(HalfOpenWithoutBound) {
+            None
+        } else if self.half_open_by_source.of(&source) >= self.places.half_open_per_source {
+            self.random_of(entropy, |other| *other == source || planted!(EvictsAnyone))
         } else if self.half_open.len() >= self.places.half_open {
             let most = self.half_open_by_source.most();
             self.random_of(entropy, |other| self.half_open_by_source.of(other) == most)
@@ -168,6 +170,9 @@ impl Admission {
         //# A listener MUST bound the number of its open channels, in total, for each source, and for each peer.
         //= spec/src/channels.md#chn-66
         //# A full listener MUST make room by closing, of the peer that has the most open channels of the source that holds the most, the one that has been silent for longest.
+        if planted!(OpenWithoutBound) {
+            return None;
+        }
         let of_peer = self.open_by_peer.get(peer);
         if let Some(of_peer) = of_peer.filter(|of_peer| of_peer.len() >= self.places.open_per_peer) {
             return of_peer.first().map(|(_, address)| address.clone());
@@ -187,7 +192,7 @@ impl Admission {
 
     /// Something authentic has come through the channel at `address`.
     pub fn heard(&mut self, now: Instant, address: &Address) {
-        let Some(open) = self.open.get_mut(address) else { return };
+        let Some(open) = self.open.get_mut(address).filter(|_| !planted!(ForgetsWhoSpoke)) else { return };
         let before = (core::mem::replace(&mut open.heard, now), address.clone());
         let of_source = self.open_by_source.get_mut(&open.source).map(|source| &mut source.silence);
         for silence in of_source.into_iter().chain(self.open_by_peer.get_mut(&open.peer)) {
@@ -254,8 +259,11 @@ impl Admission {
     fn random_of(&self, entropy: &mut dyn Entropy, wanted: impl Fn(&Provenance) -> bool) -> Option<Address> {
         //= spec/src/channels.md#chn-53
         //# A full listener MUST make room by ending a random half-open handshake of the source that holds the most, or of all such sources when there are several.
-        let theirs: Vec<&Address> =
+        let mut theirs: Vec<&Address> =
             self.half_open.iter().filter(|(_, source)| wanted(source)).map(|(address, _)| address).collect();
+        if planted!(EvictsOpenChannels) {
+            theirs = self.open.keys().collect();
+        }
         let held = u64::try_from(theirs.len()).ok()?;
         let random = u64::from_le_bytes(entropy.array(Purpose::Eviction));
         let nth = usize::try_from(random.checked_rem(held)?).ok()?;

@@ -126,6 +126,7 @@ impl<S: Suite> Handshake<S> {
             //= spec/src/channels.md#chn-16
             //# A message 3 that is not authentic MUST leave the responder waiting with its state unchanged.
             Stage::AwaitMessage3(noise) => match noise.read_message_3(message.payload()) {
+                Err(error) if planted!(GarbageEndsResponder) => return Ok(Next::Failed(error)),
                 Err(_) => return self.hold(shared, message).map(|()| Next::Stay),
                 Ok((finished, payload)) => match verify(shared, env, &payload, &finished.remote_static) {
                     Ok(presented) => Ok((Side::Responder(Box::new(finished)), presented)),
@@ -148,6 +149,7 @@ impl<S: Suite> Handshake<S> {
             }
             //= spec/src/channels.md#chn-15
             //# A message 2 that fails any check MUST leave the initiator waiting with its state unchanged.
+            Err(error) if planted!(GarbageEndsInitiator) => Ok(Next::Failed(error)),
             Err(error) => {
                 message.wipe();
                 self.last_error = Some(error);
@@ -274,7 +276,7 @@ impl<S: Suite> Handshake<S> {
         //# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
         let bytes = self.held_bytes().saturating_add(message.footprint());
         let limits = &shared.config.hold;
-        if self.held.len() >= limits.messages || bytes > limits.bytes {
+        if (self.held.len() >= limits.messages || bytes > limits.bytes) && !planted!(HoldsWithoutBound) {
             message.wipe();
             return Err(Error::limit("CHN-21", "too much came before the handshake was finished"));
         }

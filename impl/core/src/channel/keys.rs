@@ -56,7 +56,7 @@ impl<S: Suite> Encryptor<S> {
         let next = nonce.checked_add(1).ok_or(Error::limit("CHN-34", "all nonces of the channel are used"))?;
         //= spec/src/channels.md#chn-33
         //# An encryptor MUST renew its key before it encrypts nonce n when n is greater than 0 and a multiple of 32.
-        let renewed = if nonce > 0 && nonce.is_multiple_of(INTERVAL) {
+        let renewed = if nonce > 0 && nonce.is_multiple_of(INTERVAL) && !planted!(NeverRenewsKey) {
             let cipher = self.cipher.take().unwrap_or_else(|| Box::new(S::Cipher::new(&self.key)));
             Some(cipher.renewed_key()?)
         } else {
@@ -73,7 +73,9 @@ impl<S: Suite> Encryptor<S> {
         message.wrap(&nonce.to_be_bytes(), &tag);
         //= spec/src/channels.md#chn-30
         //# Each direction MUST start at nonce 0 and use every next nonce for the next message.
-        self.next = next;
+        if !planted!(RepeatsNonce) {
+            self.next = next;
+        }
         Ok(nonce)
     }
 
@@ -142,23 +144,33 @@ impl<S: Suite> Decryptor<S> {
         }
         let fresh = self.window.check(nonce)?;
         let choice = self.choose(nonce)?;
+        if planted!(MovesWindowFirst) {
+            self.window.commit(fresh);
+        }
         //= spec/src/channels.md#chn-36
         //# A decryptor MUST keep a key of the next interval only after a message has been authentic under it.
         let candidate = match choice {
             Choice::Candidate => {
                 let key = self.cipher().renewed_key()?;
                 let cipher = Box::new(S::Cipher::new(&key));
+                if planted!(KeepsKeyFirst) {
+                    self.current = key.clone();
+                }
                 Some((key, cipher))
             }
             _ => None,
         };
-        let authentic = match (&candidate, choice) {
-            (Some((_, cipher)), _) => cipher.open(nonce, &[], text, tag),
-            (None, Choice::Previous) => {
-                let key = self.previous.as_ref().ok_or(NO_KEY)?;
-                S::Cipher::new(key).open(nonce, &[], text, tag)
+        let mut open = |cipher: &S::Cipher| {
+            if planted!(IgnoresTag) {
+                cipher.seal(nonce, &[], text).map(drop)
+            } else {
+                cipher.open(nonce, &[], text, tag)
             }
-            (None, _) => self.cipher().open(nonce, &[], text, tag),
+        };
+        let authentic = match (&candidate, choice) {
+            (Some((_, cipher)), _) => open(cipher),
+            (None, Choice::Previous) => open(&S::Cipher::new(self.previous.as_ref().ok_or(NO_KEY)?)),
+            (None, _) => open(self.cipher()),
         };
         //= spec/src/channels.md#chn-37
         //# A decryptor MUST NOT change its window, its keys or its route before the tag of the message has been verified.
@@ -167,7 +179,7 @@ impl<S: Suite> Decryptor<S> {
         if let Some((key, cipher)) = candidate {
             //= spec/src/channels.md#chn-38
             //# A decryptor MUST erase the key of the interval before the previous one when it moves on.
-            self.previous = Some(core::mem::replace(&mut self.current, key));
+            self.previous = Some(core::mem::replace(&mut self.current, key)).filter(|_| !planted!(DropsPreviousKey));
             self.cipher = Some(cipher);
         }
         message.clear_routes();

@@ -386,6 +386,7 @@ impl<S: Suite> Machine for Channel<S> {
 
     fn deadline(&self) -> Option<Deadline> {
         match &self.phase {
+            Phase::Handshake(_) if planted!(HandshakeWithoutEnd) => None,
             Phase::Handshake(handshake) => Some(Deadline::new(handshake.deadline, "handshake timeout")),
             Phase::Open(session) => session.deadline(),
             Phase::Closed => None,

@@ -64,7 +64,7 @@ impl<S: Suite> Session<S> {
             peer,
             remote,
             handshake_hash: finished.handshake_hash,
-            moved_by: follows.then_some(0),
+            moved_by: (follows || planted!(InitiatorFollows)).then_some(0),
             encryptor: Encryptor::new(finished.send.clone()),
             decryptor: Decryptor::new(finished.receive.clone()),
             refresh: None,
@@ -145,6 +145,14 @@ impl<S: Suite> Session<S> {
 
     fn read(&mut self, shared: &mut Shared, message: &mut Message) -> Result<Received> {
         let way = self.new_way(message.return_route());
+        if planted!(ObeysBareClose) && message.payload() == message::encode_close(shared.config.padding) {
+            return Ok(Received::Close);
+        }
+        if planted!(FollowsForgeries)
+            && let Some(way) = &way
+        {
+            self.set_route(way, &shared.config.limits)?;
+        }
         self.expand_keys(shared.now);
         let nonce = self.decryptor.open(message)?;
         self.used = shared.now;
@@ -154,7 +162,9 @@ impl<S: Suite> Session<S> {
                 self.follow(nonce, way.as_ref(), &config.limits);
                 //= spec/src/channels.md#chn-45
                 //# A decryptor MUST put its encryptor address at the front of the inner return route before it delivers a message.
-                message.push_return(shared.addresses.encryptor.as_ref());
+                if !planted!(ForgetsWayBack) {
+                    message.push_return(shared.addresses.encryptor.as_ref());
+                }
                 Ok(Received::Deliver)
             }
             Plaintext::RefreshCredentials { history, credentials } => {
@@ -162,6 +172,7 @@ impl<S: Suite> Session<S> {
                 self.refreshed(shared, part(history), part(credentials))?;
                 Ok(Received::Nothing)
             }
+            Plaintext::Close if planted!(IgnoresClose) => Ok(Received::Nothing),
             Plaintext::Close => Ok(Received::Close),
         }
     }
@@ -180,7 +191,7 @@ impl<S: Suite> Session<S> {
     fn follow(&mut self, nonce: u64, way: Option<&Route>, limits: &Limits) {
         //= spec/src/channels.md#chn-46
         //# Only a responder, and only for a Payload with a greater nonce than any Payload before, MUST take the message's return route as its way to the peer.
-        if self.moved_by.is_some_and(|last| nonce > last) {
+        if self.moved_by.is_some_and(|last| nonce > last || planted!(FollowsOldMessages)) {
             self.moved_by = Some(nonce);
             if let Some(way) = way {
                 let _ = self.set_route(way, limits);
@@ -206,7 +217,8 @@ impl<S: Suite> Session<S> {
         //= spec/src/channels.md#chn-50
         //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
         let limits = &shared.config.presentation_limits;
-        let identity = Identity::import_within(history, Some(&self.peer), &limits.history)?;
+        let expected = Some(&self.peer).filter(|_| !planted!(TakesAnybodysRefresh));
+        let identity = Identity::import_within(history, expected, &limits.history)?;
         //= spec/src/channels.md#chn-59
         //# A party MUST drop a RefreshCredentials whose credentials would be refused in a presentation.
         let credentials = PresentedCredential::decode_list(credentials, limits)?;

@@ -136,7 +136,8 @@ impl<S: Suite> ChannelWorker<S> {
                 //# What a decryptor delivers MUST have the identity of the channel's peer as its provenance.
                 Output::Deliver(message) => {
                     if let Some(peer) = self.peer {
-                        cx.forward(DECRYPTOR, message, Provenance::channel(peer));
+                        let from = if planted!(ChannelIsLocal) { Provenance::LOCAL } else { Provenance::channel(peer) };
+                        cx.forward(DECRYPTOR, message, from);
                     }
                 }
                 Output::Request { ticket, deadline, request } => {

@@ -96,7 +96,7 @@ impl PurposeKeyAttestation {
         let latest = subject.latest();
         //= spec/src/purpose-keys.md#pur-3
         //# A verifier MUST refuse an attestation whose subject is not the identity that it is verified for.
-        if self.claim.subject != subject.identifier() {
+        if self.claim.subject != subject.identifier() && !planted!(SkipsSubject) {
             return Err(Error::misbehaved("PUR-3", "an attestation is of another identity"));
         }
         //= spec/src/purpose-keys.md#pur-4
@@ -104,12 +104,12 @@ impl PurposeKeyAttestation {
         //= spec/src/identities.md#idn-21
         //# The flag `revoke_all_purpose_keys` MUST NOT change whether an attestation is accepted.
         // The flag is not looked at.
-        if change != latest.hash {
+        if change != latest.hash && !planted!(TakesOldAttestation) {
             return Err(Error::misbehaved("PUR-4", "an attestation does not name the latest change"));
         }
         //= spec/src/purpose-keys.md#pur-5
         //# A verifier MUST refuse an attestation that expires after the latest change's `attestations_valid_until`.
-        if expires_at > latest.data.valid_until {
+        if expires_at > latest.data.valid_until && !planted!(OutlivesIdentityKey) {
             return Err(Error::misbehaved("PUR-5", "an attestation outlives the key that made it"));
         }
         //= spec/src/purpose-keys.md#pur-6
@@ -119,12 +119,12 @@ impl PurposeKeyAttestation {
         }
         //= spec/src/purpose-keys.md#pur-7
         //# A verifier MUST refuse an attestation created more than 60 seconds after now.
-        if created_at > now.plus(CLOCK_SKEW) {
+        if created_at > now.plus(CLOCK_SKEW) && !planted!(TakesFutureAttestation) {
             return Err(Error::misbehaved("PUR-7", "an attestation comes from the future"));
         }
         //= spec/src/purpose-keys.md#pur-8
         //# A verifier MUST refuse an attestation that expired before now.
-        if expires_at < now {
+        if expires_at < now && !planted!(TakesExpiredAttestation) {
             return Err(Error::misbehaved("PUR-8", "an attestation has expired"));
         }
         //= spec/src/purpose-keys.md#pur-9
@@ -134,11 +134,10 @@ impl PurposeKeyAttestation {
         }
         //= spec/src/purpose-keys.md#pur-10
         //# A verifier MUST refuse an attestation that is not signed by the key of the subject's latest change.
-        latest
-            .data
-            .key
-            .verify(&self.hash, &self.signature)
-            .map_err(|_| Error::misbehaved("PUR-10", "an attestation is not signed by the identity's key"))?;
+        let signed = latest.data.key.verify(&self.hash, &self.signature).is_ok();
+        if !signed && !planted!(SkipsAttestationSignature) {
+            return Err(Error::misbehaved("PUR-10", "an attestation is not signed by the identity's key"));
+        }
         Ok(Attested { subject: self.claim.subject, key, created_at, expires_at })
     }
 

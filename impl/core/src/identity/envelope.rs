@@ -72,7 +72,7 @@ impl SignedType {
             return Err(ids.version);
         }
         match reader.uint()? {
-            tag if tag == self as u64 => {}
+            tag if tag == self as u64 || planted!(IgnoresTypeTag) => {}
             1..=3 => return Err(ids.misplaced),
             _ => return Err(ids.unknown),
         }

@@ -57,6 +57,7 @@ impl Admission {
         //= spec/src/identities.md#idn-30
         //# A node MUST store a received history that is of an unknown identity or that continues the known one.
         match self {
+            Admission::Newer(_) if planted!(ForgetsNewerHistory) => None,
             Admission::New(identity) | Admission::Newer(identity) => {
                 Some(StoreRequest::Store(identity.identifier(), identity.export().to_vec()))
             }
@@ -85,9 +86,11 @@ pub fn admit(known: Option<&[u8]>, received: Identity) -> Result<Admission> {
     match Identity::compare(&known, &received) {
         Comparison::Equal => Ok(Admission::Same(known)),
         Comparison::Newer => Ok(Admission::Newer(received)),
+        Comparison::Older if planted!(OlderDisplacesNewer) => Ok(Admission::Newer(received)),
         //= spec/src/identities.md#idn-28
         //# A node MUST refuse a received history that is older than the one it knows.
         Comparison::Older => Err(Error::misbehaved("IDN-28", "a change history is older than the known one")),
+        Comparison::Conflict if planted!(ConflictDisplacesKnown) => Ok(Admission::Newer(received)),
         //= spec/src/identities.md#idn-29
         //# A node MUST refuse a received history that conflicts with the one it knows, and keep the known one.
         Comparison::Conflict => Err(Error::misbehaved("IDN-29", "a change history contradicts the known one")),
@@ -200,7 +203,7 @@ impl MemoryStore {
         self.remove(&identifier);
         //= spec/src/identities.md#idn-34
         //# A store that is full MUST forget first the unpinned identity that was unused for longest.
-        while self.held.saturating_add(cost) > self.limit {
+        while self.held.saturating_add(cost) > self.limit && !planted!(KeepsAllStrangers) {
             //= spec/src/identities.md#idn-32
             //# A store MUST NOT forget a pinned identity.
             let Some((_, oldest)) = self.by_use.first_key_value() else { break };

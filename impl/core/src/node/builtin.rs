@@ -1,6 +1,6 @@
 //! Workers that every node can run.
 
-use super::worker::{Context, Delivery, Op, Worker};
+use super::worker::{Context, Delivery, Op, Provenance, Worker};
 use crate::error::Result;
 
 /// Forwards messages: takes itself from the onward route and puts itself on the return route.
@@ -13,9 +13,10 @@ impl Worker for Hop {
         //= spec/src/nodes.md#nod-16
         //# A hop MUST remove its address from the front of the onward route and put it at the front of the return route.
         message.pop_onward()?;
-        if let Some(own) = cx.address(port) {
+        if let Some(own) = cx.address(port).filter(|_| !planted!(HopLeavesNoWayBack)) {
             message.push_return(own.as_ref());
         }
+        let provenance = if planted!(HopIsLocal) { Provenance::LOCAL } else { provenance };
         cx.forward(port, message, provenance);
         Ok(())
     }

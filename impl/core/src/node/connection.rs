@@ -437,10 +437,13 @@ impl Node {
                     self.budget.frames = self.budget.frames.saturating_sub(1);
                     //= spec/src/nodes.md#nod-7
                     //# A node MUST put the address of the connection's sender at the front of the return route of every message that arrives on it.
-                    message.push_return(connection.sender.as_ref());
+                    if !planted!(ForgetsConnection) {
+                        message.push_return(connection.sender.as_ref());
+                    }
                     //= spec/src/nodes.md#nod-6
                     //# A node MUST take the provenance of a message from where it entered the node, never from its bytes.
-                    let provenance = Provenance::connection(id);
+                    let provenance =
+                        if planted!(ConnectionIsLocal) { Provenance::LOCAL } else { Provenance::connection(id) };
                     if !self.enter(id, Crossing { message, provenance, checked: false }, None) {
                         return;
                     }
@@ -539,7 +542,9 @@ impl Worker for ConnectionWorker {
         };
         //= spec/src/nodes.md#nod-23
         //# A connection MUST remove its sender address from the onward route before it transmits a message.
-        message.pop_onward()?;
+        if !planted!(KeepsSenderAddress) {
+            message.pop_onward()?;
+        }
         //= spec/src/nodes.md#nod-44
         //# A message that crosses a link MUST keep its provenance.
         let crossing = Crossing { message, provenance, checked: port == GATEWAY };

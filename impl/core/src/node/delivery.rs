@@ -61,7 +61,12 @@ impl Node {
         let first = message.onward().first().ok_or(NO_ROUTE)?;
         //= spec/src/nodes.md#nod-2
         //# A node MUST drop a message whose first onward address no worker has, and tell its peer nothing.
-        let (to, port) = self.table.find(first).ok_or(UNKNOWN)?;
+        let found = self.table.find(first);
+        if planted!(AnswersStrays) && found.is_none() {
+            message.turn_round();
+            return self.pass(source, message, provenance, moves);
+        }
+        let (to, port) = found.ok_or(UNKNOWN)?;
         self.check(source, to, port, &message, provenance)?;
 
         let cost = cost(&message);
@@ -92,7 +97,9 @@ impl Node {
         }
         // One message has room in an inbox that is empty: it was held against the limits before, if it is new.
         let Load { messages, .. } = extras.inbox.load;
-        let full = messages > 0 && extras.inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
+        let full = messages > 0
+            && !planted!(InboxWithoutBound)
+            && extras.inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
         full.then_some(Room::Inbox(to))
     }
 
@@ -138,7 +145,7 @@ impl Node {
         }
         //= spec/src/nodes.md#nod-3
         //# A node MUST NOT open or choose a connection because of a transport address in a route that a peer supplied.
-        if !provenance.is_local() {
+        if !provenance.is_local() && !planted!(PeerChoosesConnection) {
             return Err(FOREIGN);
         }
         let sender = self.connections.dialled(&first.to_owned()).ok_or(UNKNOWN)?.sender.clone();
@@ -164,23 +171,30 @@ impl Node {
             //= spec/src/nodes.md#nod-4
             //# A producer MUST NOT deliver a foreign message to a worker that is not a consumer of its own flow control id or of its spawner's.
             if from == RECEIVER
+                && !planted!(IgnoresFlowControl)
                 && let Some(flow) = sender.flow()
                 && let Some(producer) = flow.producer
             {
                 let consumer_of = receiver.flow().map(|flow| flow.consumer_of.as_slice()).unwrap_or_default();
                 // What is behind other ports than the first is for this node alone.
-                if port != 0 || !consumer_of.iter().any(|id| *id == producer || flow.spawned_by == Some(*id)) {
+                if (port != 0 && !planted!(OpensEveryPort))
+                    || !consumer_of.iter().any(|id| *id == producer || flow.spawned_by == Some(*id))
+                {
                     return Err(UNREACHABLE);
                 }
             }
             //= spec/src/nodes.md#nod-5
             //# A node MUST NOT deliver a message that the outgoing access control of its sender or the incoming access control of its receiver refuses.
-            if let Some(control) = access(sender, from).and_then(|access| access.outgoing.as_ref()) {
+            if let Some(control) = access(sender, from)
+                .and_then(|access| access.outgoing.as_ref())
+                .filter(|_| !planted!(IgnoresOutgoingAccess))
+            {
                 control.check(&relay)?;
             }
         }
         access(receiver, port)
             .and_then(|access| access.incoming.as_ref())
+            .filter(|_| !planted!(IgnoresIncomingAccess))
             .map_or(Ok(()), |control| control.check(&relay))
     }
 
@@ -254,6 +268,9 @@ impl Node {
             self.moves = true;
             let result = self.call(env, id, |worker, cx| worker.handle_message(cx, delivery));
             self.moves = false;
+            if planted!(FailureStopsWorker) && result.is_err() {
+                self.stop(env, id);
+            }
             self.report_handler(result);
             self.schedule(id);
             self.table.tidy(id);

@@ -53,7 +53,7 @@ pub(super) fn received<S: Suite, P: Profile<S>>(bytes: &[u8; 32]) -> Result<Publ
     let key = PublicKey(*bytes);
     //= spec/src/noise.md#noi-13
     //# Under the profile `ockam` a party MUST refuse a public key of the peer, ephemeral or static, that fails the strict check.
-    if P::STRICT {
+    if P::STRICT && !planted!(SkipsKeyCheck) {
         S::Agreement::validate(&key)?;
     }
     Ok(key)
@@ -63,5 +63,5 @@ pub(super) fn received<S: Suite, P: Profile<S>>(bytes: &[u8; 32]) -> Result<Publ
 pub(super) fn for_initiator<S: Suite, P: Profile<S>>((first, second): (Key, Key)) -> (Key, Key) {
     //= spec/src/noise.md#noi-15
     //# Under the profile `ockam` the initiator MUST encrypt with the second key of the split and decrypt with the first, and under the profile `noise` with the first and the second.
-    if P::SWAPPED { (second, first) } else { (first, second) }
+    if P::SWAPPED ^ planted!(SwapsSplitKeys) { (second, first) } else { (first, second) }
 }

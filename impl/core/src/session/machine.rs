@@ -160,7 +160,7 @@ impl Session {
 
     /// Whether the outcome of this attempt is still waited for.
     pub(super) fn awaits(&self, attempt: u64) -> bool {
-        matches!(self.state, State::Establishing { .. }) && attempt == self.attempt
+        matches!(self.state, State::Establishing { .. }) && (attempt == self.attempt || planted!(TakesOldOutcome))
     }
 
     fn establish(&mut self) {
@@ -184,7 +184,7 @@ impl Session {
     fn ping_or_give_up(&mut self, env: &mut Env<'_>, mut unanswered: Unanswered) {
         //= spec/src/sessions.md#ses-2
         //# A session MUST declare its peer dead when a ping is due while three are unanswered, and then establish anew.
-        if unanswered.is_full() {
+        if unanswered.is_full() && !planted!(NeverNoticesDeath) {
             self.outputs.push_back(Output::Down);
             self.failures = self.failures.saturating_add(1);
             self.establish();
@@ -225,7 +225,7 @@ impl Machine for Session {
             //# A session MUST ignore the outcome of every attempt but the newest, and of one that it has given up.
             Input::Established(_) | Input::Failed(_) => {}
             Input::Pong(number) => match &mut self.state {
-                State::Up { unanswered, .. } if unanswered.contains(number) => {
+                State::Up { unanswered, .. } if unanswered.contains(number) || planted!(TakesAnyPong) => {
                     //= spec/src/sessions.md#ses-3
                     //# A pong that carries the number of any unanswered ping MUST count as the answer to all of them.
                     *unanswered = Unanswered::default();
@@ -259,6 +259,7 @@ impl Machine for Session {
 
     fn deadline(&self) -> Option<Deadline> {
         Some(match &self.state {
+            State::Establishing { .. } if planted!(AttemptWithoutEnd) => return None,
             State::Establishing { until } => Deadline::new(*until, "attempt timeout"),
             State::Pausing { until } => Deadline::new(*until, "next attempt"),
             State::Up { unanswered, next } if unanswered.is_full() => Deadline::new(*next, "peer dead"),

@@ -254,7 +254,7 @@ impl Tcp {
             let Some(version) = self.unread().first().copied() else { return Ok(None) };
             //= spec/src/tcp.md#tcp-1
             //# A node MUST close a connection whose first byte from the peer is not 01.
-            if version != VERSION {
+            if version != VERSION && !planted!(TakesAnyVersion) {
                 return Err(Error::misbehaved("TCP-1", "the peer speaks another version of the TCP protocol"));
             }
             self.take(1);
@@ -262,7 +262,7 @@ impl Tcp {
             self.limit = None;
         }
         while self.state == State::Open && !self.unread().is_empty() {
-            if self.limit.is_none() {
+            if self.limit.is_none() && !planted!(FrameWithoutEnd) {
                 self.limit = Some(self.now + self.config.frame_time);
             }
             let Some(frame) = self.read_frame()? else { return Ok(None) };
@@ -287,7 +287,7 @@ impl Tcp {
         let announced = u32::from_be_bytes(self.partial.length);
         //= spec/src/tcp.md#tcp-4
         //# A node MUST close a connection on which a frame announces more bytes than the configured limit of transport messages.
-        if announced > self.config.frame {
+        if announced > self.config.frame && !planted!(TakesLargeFrames) {
             return Err(TOO_LARGE);
         }
         //= spec/src/tcp.md#tcp-3
@@ -299,8 +299,9 @@ impl Tcp {
         if self.partial.bytes.is_empty() {
             //= spec/src/tcp.md#tcp-5
             //# A node MUST NOT allocate more memory for a frame than a small multiple of what has arrived of it.
-            self.partial.bytes =
-                Vec::with_capacity(total.min(HEADROOM.saturating_add(self.unread().len())).saturating_add(TAILROOM));
+            let arrived = HEADROOM.saturating_add(self.unread().len());
+            let expected = if planted!(AllocatesAnnounced) { total } else { total.min(arrived) };
+            self.partial.bytes = Vec::with_capacity(expected.saturating_add(TAILROOM));
             self.partial.bytes.resize(HEADROOM, 0);
         }
         let missing = total.saturating_sub(self.partial.bytes.len());
@@ -345,7 +346,10 @@ impl Tcp {
             Ok(()) => Ok(Some(Output::Deliver(message))),
             //= spec/src/tcp.md#tcp-8
             //# A node MUST drop a frame with a route beyond a limit of RTE-2, RTE-3 or RTE-4, and keep the connection.
-            Err(error) if Limits::are_exceeded(&error) => Ok(Some(Output::Dropped(error))),
+            Err(error) if Limits::are_exceeded(&error) && !planted!(LongRouteCloses) => {
+                Ok(Some(Output::Dropped(error)))
+            }
+            Err(error) if planted!(KeepsBrokenConnection) => Ok(Some(Output::Dropped(error))),
             //= spec/src/tcp.md#tcp-7
             //# A node MUST close a connection on which a frame cannot be decoded.
             Err(error) => Err(error),

@@ -23,7 +23,9 @@ impl SecretKey {
     /// A new key.
     pub fn generate(purpose: Purpose, entropy: &mut dyn Entropy) -> Self {
         let mut key = Self([0; 32]);
-        entropy.fill(purpose, &mut key.0);
+        if purpose != Purpose::Ephemeral || !planted!(RepeatsEphemeralKey) {
+            entropy.fill(purpose, &mut key.0);
+        }
         key
     }
 

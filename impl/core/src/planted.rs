@@ -1,0 +1,288 @@
+//! Bugs that are in this crate on purpose, for the mutation proof: whoever says that the simulator finds bugs shows it.
+//!
+//! This module is there only in builds with `--cfg razor_planted`. Each [`Bug`] is one plausible mistake of one line,
+//! made at exactly one place, where the code reads `planted!(ItsName)`. Elsewhere that is the constant `false`. None is
+//! made until [`plant`] asks for it, and then one at a time, in one thread.
+
+use alloc::string::String;
+use core::cell::Cell;
+use core::fmt;
+
+std::thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// From now on this thread's machines make this mistake, and no other.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+pub(crate) fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether this mistake is made now.
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is($crate::planted::Bug::$bug)
+    };
+}
+
+macro_rules! bugs {
+    ($($layer:ident { $(#[doc = $what:literal] $bug:ident $requirement:literal,)+ })+) => {
+        /// A mistake.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $($(#[doc = $what] $bug,)+)+
+        }
+
+        impl Bug {
+            /// All of them, layer by layer.
+            pub const ALL: &[Self] = &[$($(Self::$bug,)+)+];
+
+            /// What is wrong, in a sentence.
+            pub const fn what(self) -> &'static str {
+                match self { $($(Self::$bug => $what,)+)+ }.trim_ascii()
+            }
+
+            /// The requirement of the specification that it violates.
+            pub const fn requirement(self) -> &'static str {
+                match self { $($(Self::$bug => $requirement,)+)+ }
+            }
+
+            /// Where in the stack it is.
+            pub const fn layer(self) -> Layer {
+                match self { $($(Self::$bug => Layer::$layer,)+)+ }
+            }
+        }
+    };
+}
+
+/// A layer of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// Routes, messages and the codec under them.
+    Routing,
+    /// The handshake, and the primitives under it.
+    Noise,
+    /// Histories, attestations and the store.
+    Identity,
+    /// Secure channels.
+    Channel,
+    /// Workers, connections, access and queues.
+    Node,
+    /// Sessions.
+    Session,
+    /// TCP.
+    Transport,
+}
+
+bugs! {
+    Routing {
+        /// A route may have any number of addresses.
+        TakesLongRoutes "RTE-3",
+        /// An address that does not fit before the return route is written over the end of the onward route.
+        WritesOverOnward "RTE-9",
+        /// What a message carries that nobody knows is sent on with it.
+        ForwardsUnknownItems "EXT-2",
+        /// What follows the end of a message is not looked at.
+        TakesTrailingBytes "COD-5",
+        /// A number or length may be written longer than it need be.
+        TakesLongHeads "COD-2",
+    }
+    Noise {
+        /// The initiator encrypts with the first key of the split, as the standard has it.
+        SwapsSplitKeys "NOI-15",
+        /// A handshake message with a wrong tag is decrypted all the same.
+        IgnoresHandshakeTag "NOI-7",
+        /// The payload of message 1 is not mixed into the hash.
+        ForgetsFirstPayload "NOI-10",
+        /// Tags of the handshake do not cover what was said before.
+        ForgetsTranscript "NOI-6",
+        /// The ephemeral key is the same in every handshake.
+        RepeatsEphemeralKey "NOI-9",
+        /// A peer's public key may be any bytes.
+        SkipsKeyCheck "NOI-13",
+        /// A key is renewed under the nonce of the first message.
+        RenewsUnderFirstNonce "VLT-7",
+    }
+    Identity {
+        /// A change need not be signed by the key that it brings in.
+        SkipsOwnSignature "IDN-16",
+        /// A change need not be signed by the key that it takes out.
+        SkipsPreviousSignature "IDN-15",
+        /// A change may name any change before it.
+        SkipsPreviousHash "IDN-12",
+        /// Whatever was signed may stand for anything else that is signed.
+        IgnoresTypeTag "PUR-2",
+        /// A history that is older than the known one replaces it.
+        OlderDisplacesNewer "IDN-28",
+        /// A history that contradicts the known one replaces it.
+        ConflictDisplacesKnown "IDN-29",
+        /// A history that continues the known one is believed and not stored.
+        ForgetsNewerHistory "IDN-30",
+        /// The store forgets no stranger.
+        KeepsAllStrangers "IDN-33",
+        /// An attestation may be of another identity.
+        SkipsSubject "PUR-3",
+        /// An attestation may name an older change.
+        TakesOldAttestation "PUR-4",
+        /// An attestation may outlive the key that made it.
+        OutlivesIdentityKey "PUR-5",
+        /// An attestation may come from the future.
+        TakesFutureAttestation "PUR-7",
+        /// An attestation may have expired.
+        TakesExpiredAttestation "PUR-8",
+        /// An attestation need not be signed.
+        SkipsAttestationSignature "PUR-10",
+        /// An attestation may be of another static key than the handshake's.
+        SkipsAttestedKey "PUR-15",
+    }
+    Channel {
+        /// The trust policy is not asked.
+        TrustsEveryone "CHN-10",
+        /// A message 2 that is wrong ends the handshake.
+        GarbageEndsInitiator "CHN-15",
+        /// A message 3 that is not authentic ends the handshake.
+        GarbageEndsResponder "CHN-16",
+        /// A handshake may take any time.
+        HandshakeWithoutEnd "CHN-18",
+        /// Any number of messages is held until a handshake is finished.
+        HoldsWithoutBound "CHN-21",
+        /// A message with a wrong tag is decrypted all the same.
+        IgnoresTag "CHN-37",
+        /// The replay window moves before the tag is looked at.
+        MovesWindowFirst "CHN-37",
+        /// The key of the next interval is kept before a message was authentic under it.
+        KeepsKeyFirst "CHN-36",
+        /// The way to the peer moves before the tag is looked at.
+        FollowsForgeries "CHN-37",
+        /// A nonce may be accepted again.
+        TakesReplays "CHN-14",
+        /// The replay window reaches 33 either way.
+        WindowTooWide "CHN-32",
+        /// The replay window reaches 31 either way.
+        WindowTooNarrow "CHN-32",
+        /// Every message has the same nonce.
+        RepeatsNonce "CHN-30",
+        /// An encryptor keeps its first key.
+        NeverRenewsKey "CHN-33",
+        /// A decryptor keeps no key of the interval before.
+        DropsPreviousKey "CHN-35",
+        /// The plaintext of a Close, in the clear, closes the channel.
+        ObeysBareClose "CHN-37",
+        /// A Close is taken note of, and nothing else.
+        IgnoresClose "CHN-48",
+        /// The way to the peer follows a message that another has overtaken.
+        FollowsOldMessages "CHN-46",
+        /// The initiator's way to its peer follows the peer.
+        InitiatorFollows "CHN-46",
+        /// A delivered message does not lead back through the channel.
+        ForgetsWayBack "CHN-45",
+        /// What comes out of a channel passes for the node's own.
+        ChannelIsLocal "CHN-55",
+        /// A peer may present anybody's history anew.
+        TakesAnybodysRefresh "CHN-50",
+        /// Any number of handshakes may be half open.
+        HalfOpenWithoutBound "CHN-52",
+        /// A source that has its share of half-open handshakes displaces those of others.
+        EvictsAnyone "CHN-53",
+        /// A new handshake displaces an open channel.
+        EvictsOpenChannels "CHN-53",
+        /// Any number of channels may be open.
+        OpenWithoutBound "CHN-65",
+        /// The channel that has to leave is the oldest, whether it is silent or not.
+        ForgetsWhoSpoke "CHN-66",
+    }
+    Node {
+        /// A connection sends its sender address along.
+        KeepsSenderAddress "NOD-23",
+        /// The connection that a message came on is not on its way back.
+        ForgetsConnection "NOD-7",
+        /// A hop is not on the way back.
+        HopLeavesNoWayBack "NOD-16",
+        /// A hop sends messages on as its own node's.
+        HopIsLocal "NOD-19",
+        /// What comes from a connection passes for the node's own.
+        ConnectionIsLocal "NOD-6",
+        /// A peer's route may lead over a connection that this node dialled.
+        PeerChoosesConnection "NOD-3",
+        /// Every worker can be reached from outside.
+        IgnoresFlowControl "NOD-4",
+        /// Every port of a consumer can be reached from outside.
+        OpensEveryPort "NOD-4",
+        /// A receiver's access control is not asked.
+        IgnoresIncomingAccess "NOD-5",
+        /// A sender's access control is not asked.
+        IgnoresOutgoingAccess "NOD-5",
+        /// A message to nobody is sent back.
+        AnswersStrays "NOD-2",
+        /// A message that makes no sense stops the worker that it was for.
+        FailureStopsWorker "NOD-15",
+        /// Any number of messages may wait for a worker.
+        InboxWithoutBound "NOD-9",
+        /// Messages leave on a connection whose peer takes nothing.
+        TransmitsWithoutEnd "NOD-21",
+    }
+    Session {
+        /// A session pings for ever, answered or not.
+        NeverNoticesDeath "SES-2",
+        /// Any pong is an answer.
+        TakesAnyPong "SES-4",
+        /// The outcome of an attempt that was given up counts.
+        TakesOldOutcome "SES-7",
+        /// An attempt may take any time.
+        AttemptWithoutEnd "SES-8",
+        /// Another node may say what came of an attempt.
+        TakesOutcomeFromAfar "SES-9",
+        /// A new attempt leaves the channel of the one before open.
+        KeepsOldChannel "SES-12",
+    }
+    Transport {
+        /// A peer may speak any version.
+        TakesAnyVersion "TCP-1",
+        /// A frame may have any length.
+        TakesLargeFrames "TCP-4",
+        /// A frame has the memory that it announces, before any of it has come.
+        AllocatesAnnounced "TCP-5",
+        /// A connection stays open when a frame cannot be decoded.
+        KeepsBrokenConnection "TCP-7",
+        /// A route beyond the limits closes the connection.
+        LongRouteCloses "TCP-8",
+        /// A frame may take any time.
+        FrameWithoutEnd "TCP-11",
+    }
+}
+
+impl fmt::Display for Bug {
+    /// Its name in lower case, with hyphens between the words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hyphenated(&alloc::format!("{self:?}")))
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hyphenated(&alloc::format!("{self:?}")))
+    }
+}
+
+fn hyphenated(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+impl core::str::FromStr for Bug {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.iter().copied().find(|bug| alloc::format!("{bug}") == text);
+        named.ok_or_else(|| alloc::format!("no bug is called {text:?}"))
+    }
+}
