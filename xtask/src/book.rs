@@ -1,6 +1,6 @@
 //! The book's preprocessor: below every requirement it puts links to the code that implements it and
-//! the tests that check it, it adds pages with the excerpts, and it draws the state diagrams. Nothing of it is kept, so nothing of
-//! it can be stale.
+//! the tests that check it, and to the symbolic models that cover it; it adds pages with the excerpts and the models, and
+//! it draws the state diagrams. Nothing of it is kept, so nothing of it can be stale.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::diagrams;
+use crate::models::{self, Pair};
 use crate::requirements::{Citation, Spec};
 
 /// Reads mdbook's `[context, book]` from standard input and writes the changed book to standard output.
@@ -18,33 +19,39 @@ pub(crate) fn preprocess(root: &Path) -> Outcome {
     std::io::stdin().read_to_string(&mut input)?;
     let mut input: Value = serde_json::from_str(&input)?;
     let spec = Spec::read(root)?;
+    let known = spec.requirements.iter().map(|requirement| requirement.id.clone()).collect();
+    let pairs = models::read(root, &known)?;
     let book = input.get_mut(1).ok_or("mdbook sends a context and a book")?;
     let items = ["items", "sections"].into_iter().find(|key| book[*key].is_array()).ok_or("the book has no items")?;
     for item in book[items].as_array_mut().into_iter().flatten() {
         // Titles of parts and separators are items, too.
         if let Some(item) = item.get_mut("Chapter") {
-            chapter(&spec, item);
+            chapter(root, &spec, &pairs, item)?;
         }
     }
     println!("{book}");
     Ok(())
 }
 
-fn chapter(spec: &Spec, chapter: &mut Value) {
-    let Some(path) = chapter["path"].as_str().map(str::to_owned) else { return };
-    let Some(content) = chapter["content"].as_str() else { return };
+fn chapter(root: &Path, spec: &Spec, pairs: &[Pair], chapter: &mut Value) -> Outcome {
+    let Some(path) = chapter["path"].as_str().map(str::to_owned) else { return Ok(()) };
+    let Some(content) = chapter["content"].as_str() else { return Ok(()) };
     if path == "tracing.md" {
         chapter["content"] = content.replace("{{tracing}}", &table(spec)).into();
         chapter["sub_items"] = pages(spec).into();
+    } else if path == "models.md" {
+        chapter["content"] = content.replace("{{models}}", &models::section(spec, pairs)).into();
+        chapter["sub_items"] = models::sources(root, pairs)?.into();
     } else if path == "state-diagrams.md" {
         chapter["content"] = diagrams::with_pictures(content).into();
     } else {
-        chapter["content"] = link(spec, path.trim_end_matches(".md"), content).into();
+        chapter["content"] = link(spec, pairs, path.trim_end_matches(".md"), content).into();
     }
+    Ok(())
 }
 
 /// Adds the line with links below every requirement of a chapter.
-fn link(spec: &Spec, name: &str, content: &str) -> String {
+fn link(spec: &Spec, pairs: &[Pair], name: &str, content: &str) -> String {
     let mut out = String::with_capacity(content.len() * 2);
     let mut below = None;
     for line in content.lines() {
@@ -57,8 +64,13 @@ fn link(spec: &Spec, name: &str, content: &str) -> String {
         {
             let id = requirement.id.to_lowercase();
             let (code, tests) = (spec.cited(&id, false).len(), spec.cited(&id, true).len());
+            let modelled = models::cited(pairs, &requirement.id);
             if code + tests > 0 {
-                let _ = writeln!(out, "\n<small>[code ({code}) and tests ({tests})](tracing/{name}.md#{id})</small>");
+                let modelled = if modelled.is_empty() { modelled } else { format!(", modelled in {modelled}") };
+                let _ = writeln!(
+                    out,
+                    "\n<small>[code ({code}) and tests ({tests})](tracing/{name}.md#{id}){modelled}</small>"
+                );
             }
         }
     }

@@ -9,6 +9,7 @@ mod diagrams;
 mod examples;
 mod fuzz;
 mod idle;
+mod models;
 mod requirements;
 mod seeds;
 
@@ -63,6 +64,8 @@ enum Task {
     Channels { count: String },
     /// Run the benchmarks and hold what they measure against the bars of the design
     BenchReport(bench_report::Options),
+    /// Look for attacks on the symbolic models of the specification and on their broken twins, with Verifpal
+    Models(models::Options),
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -122,6 +125,7 @@ fn main() -> ExitCode {
         Task::IdleWorkers { count } => idle::measure(&count),
         Task::Channels { count } => channels::measure(&count),
         Task::BenchReport(options) => bench_report::run(&root, &options),
+        Task::Models(options) => models::run(&root, &options),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),

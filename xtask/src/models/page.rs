@@ -1,0 +1,70 @@
+//! The models in the book: made whenever it is built, so that nothing of it can be stale.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::model::{Expected, FOLDER, Model, Pair};
+use crate::requirements::Spec;
+
+/// The models that cover a requirement, as links from a chapter.
+pub(crate) fn cited(pairs: &[Pair], id: &str) -> String {
+    let covering = pairs.iter().filter(|pair| pair.model.requirements.iter().any(|covered| covered == id));
+    let links: Vec<_> = covering.map(|pair| format!("[{0}](models.md#{0})", pair.model.name())).collect();
+    links.join(", ")
+}
+
+/// What stands in the chapter for each model: its claims, and what its twin lacks.
+pub(crate) fn section(spec: &Spec, pairs: &[Pair]) -> String {
+    let mut out = String::new();
+    for Pair { model, twin } in pairs {
+        let _ = writeln!(out, "### {}\n\n{}. [The model and its twin](models/{0}.md).\n", model.name(), model.title);
+        let _ = writeln!(out, "| claim | expected, with {} sessions of each party |\n|---|---|", model.sessions);
+        for query in &model.queries {
+            let expected = match query.expected {
+                Expected::Holds => "no attack",
+                Expected::Attack => "an attack: not promised",
+            };
+            let _ = writeln!(out, "| {} | {expected} |", query.claim);
+        }
+        let _ = writeln!(out, "\nCovers {}.\n", links(spec, model));
+        let _ = writeln!(out, "**Broken twin**, without {}. {}:\n", links(spec, twin), twin.title);
+        for query in twin.queries.iter().filter(|query| query.expected == Expected::Attack) {
+            let _ = writeln!(out, "- {}", query.claim);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// A page for each model: its text, and the lines in which its twin differs.
+pub(crate) fn sources(root: &Path, pairs: &[Pair]) -> std::io::Result<Vec<Value>> {
+    let page = |(number, pair): (usize, &Pair)| {
+        let name = pair.model.name();
+        let mut content = format!("# Model: {name}\n\nThe twin differs in these lines:\n\n```diff\n");
+        let (gone, new) = pair.difference();
+        for (sign, lines) in [('-', gone), ('+', new)] {
+            for line in lines {
+                let _ = writeln!(content, "{sign}{line}");
+            }
+        }
+        let text = fs::read_to_string(root.join(FOLDER).join(&pair.model.file))?;
+        let _ = writeln!(content, "```\n\nThe model, `{FOLDER}/{}`:\n\n```text\n{text}```", pair.model.file);
+        Ok(json!({ "Chapter": {
+            "name": format!("Model: {name}"), "content": content, "number": null, "sub_items": [],
+            "path": format!("models/{name}.md"), "source_path": null, "parent_names": ["Symbolic models"], "order": number,
+        }}))
+    };
+    pairs.iter().enumerate().map(page).collect()
+}
+
+/// The requirements of a model, as links from the chapter.
+fn links(spec: &Spec, model: &Model) -> String {
+    let link = |id: &String| {
+        let chapter = spec.requirements.iter().find(|r| r.id == *id).map_or("", |r| r.chapter.as_str());
+        format!("[{id}]({chapter}.md#{})", id.to_lowercase())
+    };
+    model.requirements.iter().map(link).collect::<Vec<_>>().join(", ")
+}
