@@ -1,6 +1,6 @@
 //! Many seeds: worlds in parallel, one thread each, and what they reached together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +16,16 @@ pub struct Campaign {
     pub worlds: u64,
     /// Messages that channels delivered.
     pub deliveries: u64,
-    /// Frames that crossed links.
-    pub frames: u64,
+    /// Frames, or pieces of them, that arrived at a node.
+    pub arrivals: u64,
     /// Frames of the adversary's own making.
     pub attacks: u64,
     /// Forged frames whose receiver's trusted state was compared.
     pub guarded: u64,
     /// Everything that was reached.
     pub situations: BTreeSet<Situation>,
+    /// How often something was refused, by the requirement that says so.
+    pub refusals: BTreeMap<&'static str, u64>,
     /// The reports of worlds in which a property does not hold, by seed.
     pub failures: Vec<Report>,
     /// Wall-clock time.
@@ -71,10 +73,11 @@ impl Campaign {
     pub fn add(&mut self, report: Report) {
         self.worlds += 1;
         self.deliveries += report.deliveries;
-        self.frames += report.frames;
+        self.arrivals += report.arrivals;
         self.attacks += report.attacks;
         self.guarded += report.guarded;
         self.situations.extend(&report.situations);
+        report.refusals.iter().for_each(|(id, times)| *self.refusals.entry(id).or_default() += times);
         if !report.passed() {
             self.failures.push(report);
         }
@@ -85,10 +88,11 @@ impl Campaign {
     pub fn merge(mut self, other: Self) -> Self {
         self.worlds += other.worlds;
         self.deliveries += other.deliveries;
-        self.frames += other.frames;
+        self.arrivals += other.arrivals;
         self.attacks += other.attacks;
         self.guarded += other.guarded;
         self.situations.extend(other.situations);
+        other.refusals.iter().for_each(|(id, times)| *self.refusals.entry(id).or_default() += times);
         self.failures.extend(other.failures);
         self.elapsed += other.elapsed;
         self
@@ -104,10 +108,10 @@ impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} worlds, {} failed: {} frames, {} attacks, {} states compared, {} messages delivered in {:.1} s",
+            "{} worlds, {} failed: {} arrivals, {} attacks, {} states compared, {} messages delivered in {:.1} s",
             self.worlds,
             self.failures.len(),
-            self.frames,
+            self.arrivals,
             self.attacks,
             self.guarded,
             self.deliveries,

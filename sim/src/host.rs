@@ -1,16 +1,16 @@
-//! What stands at a place in the line: the seam between a world and what it examines.
+//! What stands at a place of the network: the seam between a world and what it examines.
 //!
 //! A world drives hosts through this trait alone. A host may be broken on purpose, to prove that a
 //! checker notices.
 
+use std::time::Duration;
+
 use razor::channel::Places;
-use razor::env::Instant;
+use razor::env::{Instant, Timestamp};
 use razor::error::Error;
 use razor::identity::Identifier;
 use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
-
-pub use crate::adversary::Side;
 
 /// The address of the application worker of every node.
 pub const APP: &str = "app";
@@ -18,8 +18,11 @@ pub const APP: &str = "app";
 /// The address of the worker of every node that sends messages on from one connection to another.
 pub const HOP: &str = "hop";
 
-/// The address of the secure channel listener of every node that has one.
+/// The address of the secure channel listener of every node.
 pub const LISTENER: &str = "api";
+
+/// The address of the worker of every node that sends payloads back.
+pub const ECHO: &str = "echo";
 
 /// For whom a delivered message speaks, as its receiver was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +35,22 @@ pub enum Origin {
     Peer(Identifier),
 }
 
-/// What a host is given.
+/// What a host is given. Links are numbered as in the plan.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A connection is up on this side.
-    Connected(Side),
-    /// The connection on this side is gone.
-    Disconnected(Side),
-    /// Bytes came in on this side.
-    Bytes(Side, Vec<u8>),
+    /// A connection over this link is up.
+    Connected {
+        /// The link.
+        link: usize,
+        /// Whether the world says when bytes have left: the link is slow. Otherwise they leave at once.
+        slow: bool,
+    },
+    /// The connection over this link is gone.
+    Disconnected(usize),
+    /// Bytes came in over this link.
+    Bytes(usize, Vec<u8>),
+    /// So many bytes have left over this link.
+    Left(usize, u64),
     /// Open a secure channel along this route; its events carry `tag`.
     Open {
         /// The world's number for the channel.
@@ -49,6 +59,8 @@ pub enum Input {
         route: Vec<Address>,
         /// The identity that the responder must prove.
         expect: Identifier,
+        /// Whether a session keeps the channel.
+        kept: bool,
     },
     /// The application sends a message along this route.
     Say {
@@ -57,6 +69,16 @@ pub enum Input {
         /// The payload.
         payload: Vec<u8>,
     },
+    /// The wall clock jumps by so many seconds.
+    Clock(i64),
+    /// The identity gets another key, and the static key another attestation.
+    Rotate,
+    /// The machine starts again after a crash: all connections and channels are gone. What it had stored is there,
+    /// unless it `forgets` everything, its keys included.
+    Restart {
+        /// Whether it forgets everything.
+        forgets: bool,
+    },
     /// Time has passed.
     Timeout,
 }
@@ -64,10 +86,10 @@ pub enum Input {
 /// What a host gives.
 #[derive(Debug, Clone)]
 pub enum Output {
-    /// Bytes go out on this side: whole frames, or the byte that opens a connection.
-    Transmit(Side, Vec<u8>),
-    /// The host gives up the connection on this side.
-    Disconnect(Side),
+    /// Bytes go out over this link: whole frames, or the byte that opens a connection.
+    Transmit(usize, Vec<u8>),
+    /// The host gives up the connection over this link.
+    Disconnect(usize),
     /// The application received a message.
     Delivered {
         /// The payload.
@@ -79,12 +101,28 @@ pub enum Output {
     },
     /// A channel is open at this end.
     Opened {
-        /// The world's number, at the end that opened it.
+        /// The world's number, at the end that opened it; a session's channels have none.
         tag: Option<usize>,
         /// The address that applications send to.
         encryptor: Address,
         /// Who the peer proved to be.
         peer: Identifier,
+        /// The hash of the handshake: the same at both ends and in no other channel.
+        handshake: [u8; 32],
+    },
+    /// A session is kept from now on.
+    Kept {
+        /// The world's number.
+        tag: usize,
+        /// The address that applications send to, whichever channel is behind it.
+        way: Address,
+    },
+    /// A session has a channel, or has none any more.
+    Session {
+        /// The world's number.
+        tag: usize,
+        /// Whether it has one.
+        up: bool,
     },
     /// A channel could not be opened.
     Failed {
@@ -102,7 +140,29 @@ pub enum Output {
     Dropped(Error),
 }
 
-/// What stands at a place in the line.
+/// What a host was made to do since it was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Diffie-Hellman operations, and keys made for them.
+    pub agreements: u64,
+    /// Texts sealed or opened.
+    pub texts: u64,
+    /// Questions to its vault and its store.
+    pub requests: u64,
+}
+
+/// Who a host is, and what it shows to prove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Face {
+    /// Its identity.
+    pub identifier: Identifier,
+    /// How many times the identity has changed its key.
+    pub rotations: usize,
+    /// From when to when the attestation that it shows is valid.
+    pub attested: (Timestamp, Timestamp),
+}
+
+/// What stands at a place of the network.
 pub trait Host {
     /// Takes an input.
     fn handle(&mut self, now: Instant, input: Input);
@@ -119,17 +179,30 @@ pub trait Host {
     /// Its provisional state in bytes, and the most that it may be.
     fn provisional(&self) -> (usize, usize);
 
-    /// The peer of each channel that its listener holds open, and what that listener bears; nothing without one.
+    /// What it had to do since the last call.
+    fn work(&mut self) -> Work {
+        Work::default()
+    }
+
+    /// The peer of each channel that its listener holds open, and what that listener bears.
     fn guests(&self) -> Option<(Vec<Identifier>, Places)>;
 
-    /// Its identity.
-    fn identifier(&self) -> Identifier;
+    /// Who it is.
+    fn face(&self) -> Face;
 
-    /// The address of the connection on this side, while it is up.
-    fn connection(&self, side: Side) -> Option<Address>;
+    /// What its wall clock shows at `now`.
+    fn wall(&self, now: Instant) -> Timestamp;
 
-    /// The faults are over: what it asks of others is answered at once.
+    /// The address of the connection over this link, while it is up.
+    fn connection(&self, link: usize) -> Option<Address>;
+
+    /// The faults are over: from now on what it asks of its vault and its store is answered at once.
     fn heal(&mut self) {}
+
+    /// How long its vault and its store may take for an answer.
+    fn lateness(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// What must never be seen on a link: public keys of its identity, for a start.
     fn secrets(&self) -> Vec<Vec<u8>>;

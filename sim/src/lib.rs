@@ -1,9 +1,9 @@
-//! # Deterministic worlds with a hostile middle
+//! # Deterministic worlds with adversaries who know the protocol
 //!
-//! One seed makes everything: a line of nodes, the links between them, what the middle node does to the
-//! frames that pass, the identities, and what the applications say. Time is virtual and one thread runs
-//! a world, so a seed reproduces it byte for byte. A [`World`] drives whatever stands at its places
-//! through the trait [`host::Host`], and its checkers watch all along; a [`Campaign`] runs many seeds.
+//! One seed makes everything: nodes and the links between them, what breaks, who attacks and how, the identities, and
+//! what applications say. Time is virtual and one thread runs a world, so a seed reproduces it byte for byte. A
+//! [`Plan`] is what a world is made of, as data; a [`World`] drives whatever stands at its places through the trait
+//! [`host::Host`], and its checkers watch all along; a [`Campaign`] runs many seeds.
 
 pub mod adversary;
 pub mod campaign;
@@ -21,16 +21,19 @@ pub mod trace;
 pub mod world;
 
 pub use campaign::Campaign;
-pub use plan::{Plan, Preset};
+pub use plan::{Plan, Preset, Sketch};
 pub use report::Report;
 pub use seed::Seed;
 pub use situation::Situation;
 pub use world::World;
 
-/// The world of this seed and family, of real nodes.
-pub fn world(seed: u64, preset: Preset) -> World {
-    let seed = Seed(seed);
-    let plan = Plan::draw(seed, preset);
-    let hosts = party::line(seed, &plan);
-    World::new(seed, plan, hosts)
+/// The world that this seed makes of a family of plans, of real nodes.
+pub fn drawn(seed: u64, preset: Preset) -> World {
+    world(Plan::draw(Seed(seed), preset))
+}
+
+/// The world of this plan, of real nodes.
+pub fn world(plan: Plan) -> World {
+    let hosts = party::cast(&plan);
+    World::new(plan, hosts)
 }

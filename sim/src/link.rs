@@ -9,61 +9,38 @@ use std::time::Duration;
 
 use razor::env::Instant;
 
+use crate::plan::{self, Burst, Kind};
 use crate::seed::{Ppm, Stream};
 
-/// Loss that comes in bursts: a two-state Gilbert-Elliott chain, stepped once per frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Burst {
-    /// From good to bad.
-    pub enter: Ppm,
-    /// From bad to good.
-    pub leave: Ppm,
-    /// Loss while bad.
-    pub loss: Ppm,
+/// How a link treats what is sent over it: what a plan says of it, without the names.
+#[derive(Debug, Clone)]
+struct Profile {
+    stream: bool,
+    latency: RangeInclusive<Duration>,
+    loss: Ppm,
+    burst: Option<Burst>,
+    duplicate: Ppm,
+    reorder: Ppm,
+    corrupt: Ppm,
+    rate: Option<u64>,
+    buffer: u64,
+    mtu: usize,
 }
 
-/// How a link treats what is sent over it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    /// Whether it is a stream: no loss, no reordering, but frames arrive in pieces.
-    pub stream: bool,
-    /// One-way delay: drawn anew for each frame, hence jitter.
-    pub latency: RangeInclusive<Duration>,
-    /// Loss of single frames.
-    pub loss: Ppm,
-    /// Loss in bursts.
-    pub burst: Option<Burst>,
-    /// A frame arrives twice.
-    pub duplicate: Ppm,
-    /// A frame is held back, so that later ones overtake it.
-    pub reorder: Ppm,
-    /// One bit of a frame is flipped.
-    pub corrupt: Ppm,
-    /// Bytes per second; zero is without limit.
-    pub bandwidth: u64,
-    /// The most bytes that wait for bandwidth; what does not fit is lost (datagram) or waits (stream).
-    pub buffer: u64,
-}
-
-impl Profile {
-    /// A good link: a millisecond or two, nothing lost, but no order either.
-    pub fn good() -> Self {
+impl From<&plan::Link> for Profile {
+    fn from(link: &plan::Link) -> Self {
         Self {
-            stream: false,
-            latency: Duration::from_millis(1)..=Duration::from_millis(2),
-            loss: Ppm::NEVER,
-            burst: None,
-            duplicate: Ppm::NEVER,
-            reorder: Ppm::NEVER,
-            corrupt: Ppm::NEVER,
-            bandwidth: 0,
-            buffer: 0,
+            stream: link.kind != Kind::Datagram,
+            latency: link.latency.clone(),
+            loss: link.loss,
+            burst: link.burst,
+            duplicate: link.duplicate,
+            reorder: link.reorder,
+            corrupt: link.corrupt,
+            rate: link.rate(),
+            buffer: link.buffer,
+            mtu: link.mtu.unwrap_or(usize::MAX),
         }
-    }
-
-    /// A good stream: nothing lost, and everything in order, so that no data overtakes a handshake.
-    pub fn good_stream() -> Self {
-        Self { stream: true, ..Self::good() }
     }
 }
 
@@ -103,55 +80,91 @@ pub struct Link {
     bad: bool,
     free_at: Instant,
     last_arrival: Instant,
+    cut_until: Instant,
     /// What happened so far.
     pub counts: Counts,
 }
 
 impl Link {
-    /// A link of this kind.
-    pub fn new(profile: Profile, random: Stream) -> Self {
+    /// One direction of this link.
+    pub fn new(link: &plan::Link, random: Stream) -> Self {
         Self {
-            profile,
+            profile: link.into(),
             random,
             bad: false,
             free_at: Instant::ZERO,
             last_arrival: Instant::ZERO,
+            cut_until: Instant::ZERO,
             counts: Counts::default(),
         }
     }
 
-    /// Repairs the link: from now on it behaves like `profile`. What is under way stays under way.
-    pub fn heal(&mut self, profile: Profile) {
-        self.profile = profile;
-        self.bad = false;
-        self.free_at = Instant::ZERO;
+    /// Whether it takes time to send a byte.
+    pub fn is_slow(&self) -> bool {
+        self.profile.rate.is_some()
     }
 
-    /// Sends a frame; what becomes of it is added to `out`.
-    pub fn send(&mut self, now: Instant, frame: &[u8], out: &mut Vec<Arrival>) {
+    /// Whether it carries datagrams.
+    pub fn is_datagram(&self) -> bool {
+        !self.profile.stream
+    }
+
+    /// Nothing gets through until then.
+    pub fn cut(&mut self, until: Instant) {
+        self.cut_until = self.cut_until.max(until);
+    }
+
+    /// Repairs the link: from now on it loses, changes and limits nothing, keeps the order, and is not cut. What is
+    /// under way stays under way.
+    pub fn heal(&mut self) {
+        let Profile { stream, latency, .. } = self.profile.clone();
+        let latency = *latency.end()..=*latency.end();
+        let never = Ppm::NEVER;
+        let (loss, duplicate, reorder, corrupt) = (never, never, never, never);
+        self.profile = Profile {
+            stream,
+            latency,
+            loss,
+            burst: None,
+            duplicate,
+            reorder,
+            corrupt,
+            rate: None,
+            buffer: 0,
+            mtu: usize::MAX,
+        };
+        self.bad = false;
+        self.free_at = Instant::ZERO;
+        self.cut_until = Instant::ZERO;
+    }
+
+    /// Sends a frame; what becomes of it is added to `out`. Says when it has left the sender.
+    pub fn send(&mut self, now: Instant, frame: &[u8], out: &mut Vec<Arrival>) -> Instant {
         self.counts.offered += 1;
-        let Some(departure) = self.departure(now, frame.len() as u64) else {
+        let is_lost = !self.profile.stream && (frame.len() > self.profile.mtu || now < self.cut_until);
+        let Some(departure) = self.departure(now, frame.len() as u64).filter(|_| !is_lost) else {
             self.counts.lost += 1;
-            return;
+            return now;
         };
         if self.profile.stream {
             self.send_stream(departure, frame, out)
         } else {
             self.send_datagram(departure, frame, out)
         }
+        departure
     }
 
     /// When the frame has passed the bottleneck; `None` when the buffer before it is full.
     fn departure(&mut self, now: Instant, len: u64) -> Option<Instant> {
-        if self.profile.bandwidth == 0 {
-            return Some(now);
-        }
+        // What is in a stream waits for the end of a cut.
+        let now = if self.profile.stream { now.max(self.cut_until) } else { now };
+        let Some(rate) = self.profile.rate else { return Some(now) };
         let start = self.free_at.max(now);
-        let waiting = start.since(now).as_nanos() * u128::from(self.profile.bandwidth) / 1_000_000_000;
+        let waiting = start.since(now).as_nanos() * u128::from(rate) / 1_000_000_000;
         if !self.profile.stream && waiting + u128::from(len) > u128::from(self.profile.buffer) {
             return None;
         }
-        self.free_at = start + Duration::from_nanos(len * 1_000_000_000 / self.profile.bandwidth);
+        self.free_at = start + Duration::from_nanos(len * 1_000_000_000 / rate);
         Some(self.free_at)
     }
 
@@ -159,7 +172,7 @@ impl Link {
         while !frame.is_empty() {
             let cut =
                 if self.random.chance(Ppm::percent(20)) { self.random.index(frame.len()) + 1 } else { frame.len() };
-            let (piece, rest) = frame.split_at(cut);
+            let (piece, rest) = frame.split_at(cut.min(self.profile.mtu));
             frame = rest;
             self.counts.cuts += u64::from(!rest.is_empty());
             let delay = self.random.duration(&self.profile.latency);
@@ -209,8 +222,12 @@ mod tests {
     use super::*;
     use crate::seed::Seed;
 
-    fn run(profile: Profile, frames: usize) -> (Vec<Arrival>, Counts) {
-        let mut link = Link::new(profile, Seed(5).stream("link"));
+    fn good() -> plan::Link {
+        plan::Link { kind: Kind::Datagram, ..plan::Link::good("a", "b") }
+    }
+
+    fn run(profile: plan::Link, frames: usize) -> (Vec<Arrival>, Counts) {
+        let mut link = Link::new(&profile, Seed(5).stream("link"));
         let mut out = Vec::new();
         for n in 0..frames {
             link.send(Instant::from_millis(n as u64), &[n as u8; 100], &mut out);
@@ -220,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_good_link_delivers_everything_once_and_undamaged() {
-        let (out, counts) = run(Profile::good(), 500);
+        let (out, counts) = run(good(), 500);
         assert_eq!(out.len(), 500);
         assert_eq!(counts, Counts { offered: 500, ..Counts::default() });
         assert!(out.iter().enumerate().all(|(n, arrival)| arrival.bytes == [n as u8; 100]));
@@ -228,12 +245,12 @@ mod tests {
 
     #[test]
     fn loss_duplication_and_damage_come_about_as_often_as_asked() {
-        let profile = Profile {
+        let profile = plan::Link {
             loss: Ppm::percent(20),
             duplicate: Ppm::percent(10),
             corrupt: Ppm::percent(5),
             reorder: Ppm::percent(10),
-            ..Profile::good()
+            ..good()
         };
         let (out, counts) = run(profile, 10_000);
         assert!((1_800..2_200).contains(&counts.lost), "{counts:?}");
@@ -248,24 +265,54 @@ mod tests {
     fn bursts_lose_frames_in_runs() {
         let burst = Burst { enter: Ppm::percent(1), leave: Ppm::percent(5), loss: Ppm::percent(100) };
         let (out, _) =
-            run(Profile { burst: Some(burst), latency: Duration::ZERO..=Duration::ZERO, ..Profile::good() }, 5_000);
+            run(plan::Link { burst: Some(burst), latency: Duration::ZERO..=Duration::ZERO, ..good() }, 5_000);
         let longest = out.windows(2).map(|pair| pair[1].at.since(pair[0].at)).max();
         assert!(longest > Some(Duration::from_millis(20)), "{longest:?}");
     }
 
     #[test]
     fn a_full_buffer_loses_datagrams() {
-        let (_, counts) = run(Profile { bandwidth: 10_000, buffer: 1_000, ..Profile::good() }, 1_000);
+        let (_, counts) = run(plan::Link { bandwidth: Some(10_000), buffer: 1_000, ..good() }, 1_000);
         assert!(counts.lost > 800, "{counts:?}");
     }
 
     #[test]
     fn a_stream_keeps_every_byte_in_order_and_cuts_frames() {
-        let profile = Profile { stream: true, loss: Ppm::percent(50), reorder: Ppm::percent(50), ..Profile::good() };
+        let profile = plan::Link { kind: Kind::Stream, ..good() };
         let (out, counts) = run(profile, 300);
         let expected: Vec<u8> = (0..300usize).flat_map(|n| [n as u8; 100]).collect();
         assert_eq!(out.iter().flat_map(|arrival| arrival.bytes.clone()).collect::<Vec<_>>(), expected);
         assert!(out.windows(2).all(|pair| pair[0].at <= pair[1].at));
         assert!(counts.cuts > 0 && counts.lost == 0);
+    }
+
+    #[test]
+    fn datagrams_beyond_the_mtu_are_lost_and_streams_are_cut_to_it() {
+        assert_eq!(run(plan::Link { mtu: Some(99), ..good() }, 10).1.lost, 10);
+        assert_eq!(run(plan::Link { mtu: Some(100), ..good() }, 10).1.lost, 0);
+        let (out, _) = run(plan::Link { mtu: Some(64), kind: Kind::Stream, ..good() }, 100);
+        assert!(out.iter().all(|arrival| arrival.bytes.len() <= 64));
+        assert_eq!(out.iter().map(|arrival| arrival.bytes.len()).sum::<usize>(), 10_000);
+    }
+
+    #[test]
+    fn a_cut_loses_datagrams_and_holds_up_streams() {
+        let cut = |kind| {
+            let mut link = Link::new(&plan::Link { kind, ..good() }, Seed(5).stream("link"));
+            let (mut out, until) = (Vec::new(), Instant::from_millis(50));
+            link.cut(until);
+            let left = link.send(Instant::ZERO, b"frame", &mut out);
+            (out, left, until)
+        };
+        assert!(cut(Kind::Datagram).0.is_empty());
+        let (out, left, until) = cut(Kind::Stream);
+        assert!(left == until && out.iter().all(|arrival| arrival.at > until));
+    }
+
+    #[test]
+    fn a_serial_line_takes_its_time() {
+        let mut link = Link::new(&plan::Link { kind: Kind::Serial, ..good() }, Seed(5).stream("link"));
+        let left = link.send(Instant::ZERO, &[0; 11_520], &mut Vec::new());
+        assert_eq!(left, Instant::from_millis(1_000));
     }
 }

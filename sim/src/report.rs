@@ -1,14 +1,15 @@
 //! What a run came to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::checker::Violation;
-use crate::plan::Preset;
+use crate::plan::{Plan, Preset};
 use crate::situation::Situation;
+use crate::trace::Entry;
 
 /// The outcome of one world.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Its seed.
     pub seed: u64,
@@ -16,28 +17,30 @@ pub struct Report {
     pub preset: Preset,
     /// Events in the trace.
     pub events: u64,
-    /// Frames that crossed a link.
-    pub frames: u64,
+    /// Frames, or pieces of them, that arrived at a node.
+    pub arrivals: u64,
     /// Messages that applications sent through channels.
     pub sent: u64,
     /// Messages that applications received through channels.
     pub deliveries: u64,
-    /// Frames that the adversary sent in place of honest ones or of its own accord.
+    /// Frames that adversaries sent in place of honest ones or of their own accord, and channels that they began.
     pub attacks: u64,
     /// Forged frames whose receiver's trusted state was compared.
     pub guarded: u64,
-    /// Channels that opened.
+    /// Channels that opened at honest nodes.
     pub channels: u64,
-    /// SHA-256 over every event and every byte.
+    /// SHA-256 over everything that happened.
     pub digest: [u8; 32],
     /// What was reached.
     pub situations: BTreeSet<Situation>,
+    /// How often something was refused, by the requirement that says so.
+    pub refusals: BTreeMap<&'static str, u64>,
     /// What does not hold: empty in a good world. A world stops at its first violation.
     pub violations: Vec<Violation>,
-    /// The plan, in words.
-    pub plan: String,
-    /// The last lines of the trace.
-    pub tail: Vec<String>,
+    /// The plan.
+    pub plan: Plan,
+    /// The last events, as many as were to be kept.
+    pub entries: Vec<Entry>,
 }
 
 impl Report {
@@ -46,9 +49,9 @@ impl Report {
         self.violations.is_empty()
     }
 
-    /// The command that runs the world of this seed and preset again.
+    /// The command that runs the world of this seed and family again.
     pub fn command(&self) -> String {
-        format!("razor sim --preset {} --seed {}", self.preset, self.seed)
+        format!("razor sim replay {} --preset {}", self.seed, self.preset)
     }
 
     /// The first bytes of the digest, in hex.
@@ -58,31 +61,21 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// One line when all is well; otherwise everything that helps to find out why.
+    /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.passed() {
-            return write!(
-                f,
-                "seed {:<6} {:<8} passed  {:>6} events  {:>5} of {:>5} messages delivered  {:>5} attacks  digest {}",
-                self.seed,
-                self.preset.to_string(),
-                self.events,
-                self.deliveries,
-                self.sent,
-                self.attacks,
-                self.short_digest()
-            );
-        }
-        writeln!(f, "seed {} {} FAILED", self.seed, self.preset)?;
-        for violation in &self.violations {
-            writeln!(f, "violated      {violation}")?;
-        }
-        writeln!(f, "digest        {} after {} events", self.short_digest(), self.events)?;
-        f.write_str(&self.plan)?;
-        writeln!(f, "the last events:")?;
-        for line in &self.tail {
-            writeln!(f, "  {line}")?;
-        }
-        write!(f, "reproduce with: {}", self.command())
+        write!(
+            f,
+            "seed {:<6} {:<9} {}  {:>3} nodes  {:>6} events  {:>5} of {:>5} messages delivered  {:>5} attacks  digest {}",
+            self.seed,
+            self.preset,
+            if self.passed() { "passed" } else { "FAILED" },
+            self.plan.nodes.len(),
+            self.events,
+            self.deliveries,
+            self.sent,
+            self.attacks,
+            self.short_digest()
+        )?;
+        self.violations.iter().try_for_each(|violation| write!(f, "\n  violated  {violation}"))
     }
 }

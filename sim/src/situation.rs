@@ -24,8 +24,8 @@ macro_rules! situations {
 }
 
 situations! {
-    /// A channel opened through the hostile middle.
-    ChannelOpened => "a channel opened through the hostile middle",
+    /// A channel opened.
+    ChannelOpened => "a channel opened",
     /// A handshake did not finish in time.
     HandshakeFailed => "a handshake failed",
     /// A recorded channel message was sent again.
@@ -78,4 +78,46 @@ situations! {
     LinkDamage => "a link damaged a frame",
     /// A connection broke and came up again.
     Reconnected => "a connection broke and came back",
+    /// A slow link made its sender wait.
+    SenderWaited => "a slow link made its sender wait",
+    /// A NAT forgot a connection on which nothing was said.
+    NatForgot => "a NAT forgot a silent connection",
+    /// A node crashed and came back.
+    Crashed => "a node crashed and came back",
+    /// A node came back from a crash as somebody else.
+    Forgot => "a node lost its keys in a crash",
+    /// A node did nothing for a while.
+    Paused => "a node paused",
+    /// A wall clock jumped.
+    ClockJumped => "a wall clock jumped",
+    /// Nothing got from a node to its neighbour for a while.
+    Cut => "a link was cut in one direction or both",
+    /// An identity changed its key.
+    Rotated => "an identity changed its key",
+    /// A channel opened inside another.
+    Nested => "a channel opened inside a channel",
+    /// A message was delivered by a session.
+    SessionDelivered => "a session delivered a message",
+    /// A session's channel died and was replaced.
+    SessionReplaced => "a session replaced a dead channel",
+    /// A message was delivered after four links or more.
+    Far => "a message crossed four links or more",
+    /// CBOR came that was larger than it can be.
+    HugeCbor => "huge CBOR was sent",
+    /// A replayed channel message was refused.
+    ReplayRefused => "a replayed nonce was refused",
+    /// A channel message whose tag is wrong was refused.
+    ForgeryRefused => "a forged channel message was refused",
+    /// A history that is older than the known one was refused.
+    OlderHistoryRefused => "an older history was refused",
+    /// A history that conflicts with the known one was refused.
+    ConflictRefused => "a conflicting history was refused",
+    /// Papers that do not fit the static key were refused.
+    MisboundRefused => "papers of another static key were refused",
+    /// An attestation that has expired, or is not valid yet, was refused.
+    OutOfTimeRefused => "an attestation out of its time was refused",
+    /// An attestation that names an older change was refused.
+    StaleAttestationRefused => "an attestation of an older change was refused",
+    /// Somebody with the whole secret of another was taken for him, as is to be expected.
+    ThiefAccepted => "a thief of live keys was taken for his victim",
 }

@@ -1,4 +1,8 @@
-//! The trace: a digest over every event and every byte, and the last events in words.
+//! The trace: a digest over everything that happened, and the last of it, or all of it, in full.
+//!
+//! The digest covers every byte, so that two runs with the same digest are the same run. A *symbolic* digest leaves out
+//! what depends on the cryptography (bytes, identifiers) and keeps who did what, when and of which size: runs with and
+//! without cryptography have the same.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,93 +10,187 @@ use std::fmt;
 use razor::env::Instant;
 use sha2::{Digest, Sha256};
 
-/// How many events a report has unless told otherwise.
-const LAST: usize = 40;
+use crate::adversary::{Intent, Way};
+use crate::frame::{Frame, Kind};
 
 /// What happened at one place at one time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum What {
     /// A node sent a frame.
     Sent,
     /// A frame, or a piece of one, reached a node.
     Arrived,
-    /// The adversary kept a frame to itself.
+    /// A link lost a frame.
+    Lost,
+    /// An adversary kept a frame to itself.
     Swallowed,
-    /// The adversary sent a frame of its own making.
+    /// An adversary sent a frame of its own making.
     Injected,
     /// A message was delivered to an application.
     Delivered,
-    /// An application sent a message.
+    /// An application asked for something, or sent a message.
     Asked,
     /// A node told its owner something.
     Event,
     /// A connection went up or down.
     Connection,
+    /// Something broke, or was changed, or came back.
+    Fault,
     /// A property does not hold.
     Violated,
     /// The world enters another phase.
     Phase,
 }
 
-/// One line of the trace.
-#[derive(Debug, Clone)]
-struct Line {
-    at: Instant,
-    node: usize,
-    what: What,
-    bytes: usize,
-    detail: String,
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Instant,
+    /// At which node.
+    pub node: usize,
+    /// What.
+    pub what: What,
+    /// Along which way, if it is about a frame.
+    pub way: Option<Way>,
+    /// The number of the frame: an arrival has that of what was put on the link.
+    pub frame: u64,
+    /// What the frame is in the eyes of the checkers.
+    pub intent: Intent,
+    /// The bytes of the frame or the payload; of a piece, the piece.
+    pub bytes: Vec<u8>,
+    /// In words.
+    pub words: String,
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.at.as_nanos() / 1_000_000;
-        let micros = self.at.as_nanos() / 1_000 % 1_000;
-        write!(
-            f,
-            "{millis:>7}.{micros:03}  node {}  {:<10} {:>6} B  {}",
-            self.node,
-            format!("{:?}", self.what),
-            self.bytes,
-            self.detail
-        )
+impl Entry {
+    /// Something that happened to no frame.
+    pub fn new(at: Instant, node: usize, what: What, words: impl Into<String>) -> Self {
+        Self { at, node, what, way: None, frame: 0, intent: Intent::Honest, bytes: Vec::new(), words: words.into() }
     }
 }
 
-/// Everything that happened, as a digest; the end of it in words.
-#[derive(Debug)]
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (millis, micros) = (self.at.as_nanos() / 1_000_000, self.at.as_nanos() / 1_000 % 1_000);
+        write!(f, "{millis:>7}.{micros:03}  node {:<3} {:<10}", self.node, format!("{:?}", self.what))?;
+        if let Some(Way { link, to }) = self.way {
+            write!(f, " frame {} on link {link} to node {to}, {} B", self.frame, self.bytes.len())?;
+            if self.intent != Intent::Honest {
+                write!(f, ", {:?}", self.intent)?;
+            }
+        }
+        if self.words.is_empty() { Ok(()) } else { write!(f, " {}", self.words) }
+    }
+}
+
+/// What a digest covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Digested {
+    /// Every byte.
+    #[default]
+    Bytes,
+    /// What does not depend on the cryptography.
+    Symbols,
+    /// Nothing: for speed.
+    Nothing,
+}
+
+/// Everything that happened, as a digest; the end of it in full.
+#[derive(Debug, Default)]
 pub struct Trace {
     hash: Sha256,
+    digested: Digested,
     events: u64,
     keep: usize,
-    last: VecDeque<Line>,
-}
-
-impl Default for Trace {
-    fn default() -> Self {
-        Self { hash: Sha256::default(), events: 0, keep: LAST, last: VecDeque::new() }
-    }
+    last: VecDeque<Entry>,
 }
 
 impl Trace {
-    /// Keeps the words of the last `events` events.
+    /// Keeps the last `events` events in full.
     pub fn keep(&mut self, events: usize) {
         self.keep = events;
     }
 
-    /// Adds an event. `bytes` go into the digest in full; `detail` is for people and goes in too.
-    pub fn add(&mut self, at: Instant, node: usize, what: What, bytes: &[u8], detail: String) {
+    /// Covers this from now on.
+    pub fn digest_over(&mut self, digested: Digested) {
+        self.digested = digested;
+    }
+
+    /// Adds something that happened to no frame.
+    pub fn add(&mut self, entry: Entry) {
+        let Entry { at, node, what, .. } = entry;
+        // The words of an event may name identities.
+        self.digest(at, node, what, None, 0, 0, if what == What::Event { &[] } else { entry.words.as_bytes() });
+        if self.digested == Digested::Bytes && what == What::Event {
+            self.hash.update(entry.words.as_bytes());
+        }
+        self.remember(|| entry);
+    }
+
+    /// Adds something that happened to a frame or a payload.
+    #[expect(clippy::too_many_arguments, reason = "an entry without a copy of its bytes")]
+    pub fn frame(
+        &mut self,
+        at: Instant,
+        node: usize,
+        what: What,
+        way: Option<Way>,
+        frame: u64,
+        intent: Intent,
+        bytes: &[u8],
+    ) {
+        let symbols = |bytes: &[u8]| -> [u8; 9] {
+            let kind = match Frame::decode(bytes).map(|frame| frame.kind()) {
+                Ok(Kind::FirstMessage) => (1, 0),
+                Ok(Kind::Handshake) => (2, 0),
+                Ok(Kind::Channel(nonce)) => (3, nonce),
+                Ok(Kind::Other) | Err(_) => (0, 0),
+            };
+            let mut symbols = [kind.0; 9];
+            symbols[1..].copy_from_slice(&u64::to_le_bytes(kind.1));
+            symbols
+        };
+        match (self.digested, what) {
+            // What arrives is named by the number of what was sent.
+            (Digested::Bytes, What::Arrived) => self.digest(at, node, what, way, frame, bytes.len(), &[]),
+            (Digested::Bytes, _) => self.digest(at, node, what, way, frame, bytes.len(), bytes),
+            (Digested::Symbols, What::Sent | What::Injected) => {
+                self.digest(at, node, what, way, frame, bytes.len(), &symbols(bytes));
+            }
+            _ => self.digest(at, node, what, way, frame, bytes.len(), &[]),
+        }
+        self.remember(|| Entry { at, node, what, way, frame, intent, bytes: bytes.to_vec(), words: String::new() });
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one header, laid out once")]
+    fn digest(&mut self, at: Instant, node: usize, what: What, way: Option<Way>, frame: u64, len: usize, bytes: &[u8]) {
         self.events += 1;
-        self.hash.update(at.as_nanos().to_le_bytes());
-        self.hash.update([node as u8, what as u8]);
-        self.hash.update((bytes.len() as u64).to_le_bytes());
+        if self.digested == Digested::Nothing {
+            return;
+        }
+        let Way { link, to } = way.unwrap_or(Way { link: usize::MAX, to: usize::MAX });
+        let mut head = [0; 33];
+        head[..8].copy_from_slice(&at.as_nanos().to_le_bytes());
+        head[8..12].copy_from_slice(&(node as u32).to_le_bytes());
+        head[12] = what as u8;
+        head[13..17].copy_from_slice(&(link as u32).to_le_bytes());
+        head[17..21].copy_from_slice(&(to as u32).to_le_bytes());
+        head[21..29].copy_from_slice(&frame.to_le_bytes());
+        head[29..].copy_from_slice(&(len as u32).to_le_bytes());
+        self.hash.update(head);
         self.hash.update(bytes);
-        self.hash.update((detail.len() as u64).to_le_bytes());
-        self.hash.update(detail.as_bytes());
-        self.last.push_back(Line { at, node, what, bytes: bytes.len(), detail });
-        if self.last.len() > self.keep {
+    }
+
+    fn remember(&mut self, entry: impl FnOnce() -> Entry) {
+        if self.keep == 0 {
+            return;
+        }
+        if self.last.len() == self.keep {
             self.last.pop_front();
         }
+        self.last.push_back(entry());
     }
 
     /// How many events.
@@ -101,13 +199,13 @@ impl Trace {
     }
 
     /// The digest of all events so far.
-    pub fn digest(&self) -> [u8; 32] {
+    pub fn digest_so_far(&self) -> [u8; 32] {
         self.hash.clone().finalize().into()
     }
 
-    /// The last lines.
-    pub fn tail(&self) -> Vec<String> {
-        self.last.iter().map(ToString::to_string).collect()
+    /// The last events.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.last.into()
     }
 }
 
@@ -115,19 +213,51 @@ impl Trace {
 mod tests {
     use super::*;
 
+    const WAY: Way = Way { link: 3, to: 1 };
+
+    fn digest(digested: Digested, at: u64, node: usize, way: Way, bytes: &[u8], words: &str) -> [u8; 32] {
+        let mut trace = Trace::default();
+        trace.digest_over(digested);
+        trace.frame(Instant::from_millis(at), node, What::Sent, Some(way), 7, Intent::Honest, bytes);
+        trace.add(Entry::new(Instant::from_millis(at), node, What::Event, words));
+        trace.digest_so_far()
+    }
+
     #[test]
-    fn the_digest_covers_time_place_bytes_and_words() {
-        let digest = |at, node, bytes: &[u8], detail: &str| {
-            let mut trace = Trace::default();
-            trace.add(Instant::from_millis(at), node, What::Sent, bytes, detail.into());
-            trace.digest()
-        };
-        let base = digest(1, 1, b"x", "y");
-        assert_eq!(base, digest(1, 1, b"x", "y"));
-        for other in
-            [digest(2, 1, b"x", "y"), digest(1, 2, b"x", "y"), digest(1, 1, b"z", "y"), digest(1, 1, b"x", "z")]
-        {
-            assert_ne!(base, other);
-        }
+    fn the_digest_covers_time_place_way_bytes_and_words() {
+        let whole = |at, node, way, bytes, words| digest(Digested::Bytes, at, node, way, bytes, words);
+        let base = whole(1, 1, WAY, b"x", "y");
+        assert_eq!(base, whole(1, 1, WAY, b"x", "y"));
+        let others = [
+            whole(2, 1, WAY, b"x", "y"),
+            whole(1, 2, WAY, b"x", "y"),
+            whole(1, 1, Way { link: 4, to: 1 }, b"x", "y"),
+            whole(1, 1, WAY, b"z", "y"),
+            whole(1, 1, WAY, b"x", "z"),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+    }
+
+    #[test]
+    fn a_symbolic_digest_covers_time_place_way_and_size() {
+        let symbols = |at, node, way, bytes| digest(Digested::Symbols, at, node, way, bytes, "");
+        let base = symbols(1, 1, WAY, b"x");
+        assert_eq!(base, symbols(1, 1, WAY, b"z"));
+        let others = [
+            symbols(2, 1, WAY, b"x"),
+            symbols(1, 2, WAY, b"x"),
+            symbols(1, 1, Way { link: 4, to: 1 }, b"x"),
+            symbols(1, 1, WAY, b"xx"),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+    }
+
+    #[test]
+    fn only_the_last_events_are_kept() {
+        let mut trace = Trace::default();
+        trace.keep(2);
+        (0..5).for_each(|n| trace.add(Entry::new(Instant::ZERO, n, What::Phase, "")));
+        assert_eq!(trace.events(), 5);
+        assert_eq!(trace.into_entries().iter().map(|entry| entry.node).collect::<Vec<_>>(), [3, 4]);
     }
 }

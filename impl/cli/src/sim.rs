@@ -22,7 +22,7 @@ pub(crate) struct Sim {
     /// How many worlds, with seeds one after the other; 0 comes after the last
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     worlds: u64,
-    /// The family of worlds: calm, lossy, hostile, siege or swarm
+    /// The family of worlds: calm, lossy, faults, hostile, impostors, siege or swarm
     #[arg(long, value_name = "NAME", default_value_t = Preset::Swarm)]
     preset: Preset,
     /// Print the last N events of a world; with more than one world, of those that fail
@@ -34,14 +34,14 @@ impl Sim {
     /// Runs the worlds and reports.
     pub(crate) fn run(self) -> Result {
         let run = |seed| {
-            let world = razor_sim::world(seed, self.preset);
+            let world = razor_sim::drawn(seed, self.preset);
             self.events.into_iter().fold(world, razor_sim::World::keeping).run()
         };
         if self.worlds == 1 {
             let report = run(self.seed);
             if report.passed() {
-                crate::out!("{}", report.plan);
-                self.events.iter().for_each(|_| report.tail.iter().for_each(|line| crate::outln!("{line}")));
+                crate::out!("{}", report.plan.to_toml());
+                self.events.iter().for_each(|_| report.entries.iter().for_each(|line| crate::outln!("{line}")));
                 report.situations.iter().for_each(|situation| crate::outln!("reached       {situation}"));
             }
             crate::outln!("{report}");

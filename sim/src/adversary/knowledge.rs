@@ -1,4 +1,4 @@
-//! What the adversary knows: every frame that passed, by where it went.
+//! What an adversary knows: every frame that passed, by where it went.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use razor::routing::Address;
 
 use crate::frame::{Frame, Kind};
 
-use super::Side;
+use super::Way;
 
 /// The most frames that are kept for replay; older ones are forgotten at random places of a ring.
 const KEPT: usize = 512;
@@ -14,8 +14,8 @@ const KEPT: usize = 512;
 /// A frame that passed.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Which side it left to.
-    pub side: Side,
+    /// Which way it went.
+    pub way: Way,
     /// Taken apart.
     pub frame: Frame,
     /// As it was.
@@ -25,16 +25,16 @@ pub struct Seen {
 /// What passed towards one decryptor.
 #[derive(Debug, Clone, Copy)]
 struct Traffic {
-    side: Side,
+    way: Way,
     messages: u32,
     largest: u64,
 }
 
-/// A channel that the middle knows of.
+/// A channel that an adversary knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownChannel {
-    /// The side that its decryptor lies on.
-    pub side: Side,
+    /// The way to its decryptor.
+    pub way: Way,
     /// The route to the decryptor.
     pub route: Vec<Address>,
     /// The largest nonce that passed.
@@ -44,7 +44,7 @@ pub struct KnownChannel {
 /// Messages before a route counts as a channel's: a route that a link damaged passes once or twice.
 const ESTABLISHED: u32 = 4;
 
-/// Everything that the middle saw.
+/// Everything that an adversary saw.
 #[derive(Debug, Default)]
 pub struct Knowledge {
     seen: Vec<Seen>,
@@ -52,25 +52,25 @@ pub struct Knowledge {
     /// The channels whose messages it saw, by route.
     channels: BTreeMap<Vec<Address>, Traffic>,
     /// The routes to listeners, learnt from first messages.
-    listeners: BTreeMap<Side, Vec<Address>>,
+    listeners: BTreeMap<Way, Vec<Address>>,
 }
 
 impl Knowledge {
-    /// A frame left towards `side`.
-    pub fn saw(&mut self, side: Side, frame: &Frame, bytes: &[u8]) {
+    /// A frame goes along `way`.
+    pub fn saw(&mut self, way: Way, frame: &Frame, bytes: &[u8]) {
         match frame.kind() {
             Kind::Channel(nonce) => {
-                let nothing = Traffic { side, messages: 0, largest: 0 };
+                let nothing = Traffic { way, messages: 0, largest: 0 };
                 let traffic = self.channels.entry(frame.onward.clone()).or_insert(nothing);
                 traffic.messages += 1;
                 traffic.largest = nonce.max(traffic.largest);
             }
             Kind::FirstMessage => {
-                self.listeners.insert(side, frame.onward.clone());
+                self.listeners.insert(way, frame.onward.clone());
             }
             Kind::Handshake | Kind::Other => {}
         }
-        let seen = Seen { side, frame: frame.clone(), bytes: bytes.to_vec() };
+        let seen = Seen { way, frame: frame.clone(), bytes: bytes.to_vec() };
         if self.seen.len() < KEPT {
             self.seen.push(seen);
         } else {
@@ -89,7 +89,7 @@ impl Knowledge {
         self.channels
             .iter()
             .filter(|(_, traffic)| traffic.messages >= ESTABLISHED)
-            .map(|(route, traffic)| KnownChannel { side: traffic.side, route: route.clone(), largest: traffic.largest })
+            .map(|(route, traffic)| KnownChannel { way: traffic.way, route: route.clone(), largest: traffic.largest })
             .collect()
     }
 
@@ -100,8 +100,8 @@ impl Knowledge {
             && self.channels.get(&frame.onward).is_some_and(|traffic| traffic.messages >= ESTABLISHED)
     }
 
-    /// The route to the listener on this side.
-    pub fn listener(&self, side: Side) -> Option<&[Address]> {
-        self.listeners.get(&side).map(Vec::as_slice)
+    /// The route to the listener that lies on this way.
+    pub fn listener(&self, way: Way) -> Option<&[Address]> {
+        self.listeners.get(&way).map(Vec::as_slice)
     }
 }

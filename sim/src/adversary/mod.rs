@@ -1,118 +1,38 @@
-//! The hostile middle: a node of the line that reads, keeps and rewrites whatever passes.
+//! Adversaries: who reads, keeps and rewrites what passes.
 //!
-//! It is an honest node whose frames go through [`Adversary::on_frame`] on their way out. It knows what
-//! it saw and holds no key but its own, and it speaks the protocol with the code that honest nodes use.
+//! An adversary has ways: the directions of a link, or those that leave a node. Whatever is sent along one goes through
+//! [`Adversary::on_frame`]. It knows what it saw and holds no key but those that its class gives it, and where it
+//! speaks the protocol it does so with the code that honest nodes use. To add a kind, give it a [`Class`]; to add
+//! something that can be done, a [`Capability`] and an arm in `tampering` (to what passes) or `injection` (of one's own
+//! accord).
 
+mod class;
 mod injection;
 mod knowledge;
 mod tampering;
 
 use std::time::Duration;
 
+use razor::routing::Address;
+
 use crate::frame::{Frame, Kind};
-use crate::plan::Plan;
+use crate::plan;
 use crate::seed::{Ppm, Stream};
 use crate::situation::Situation;
 
+pub use class::{Capability, Class};
 pub use knowledge::{Knowledge, KnownChannel};
 
-/// Something that the middle is able to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Capability {
-    /// Swallow a frame.
-    Drop,
-    /// Swallow a run of frames that is longer than the replay window.
-    BlackHole,
-    /// Hold a frame back.
-    Delay,
-    /// Send a frame twice.
-    Duplicate,
-    /// Send an old frame again.
-    Replay,
-    /// Send an old message into another channel.
-    ReplayAcross,
-    /// Cut a payload short.
-    Truncate,
-    /// Add bytes to a payload.
-    Extend,
-    /// Flip a bit of a payload.
-    Flip,
-    /// Edit the onward route.
-    SpliceOnward,
-    /// Edit the return route.
-    SpliceReturn,
-    /// Send a route of extreme length.
-    LongRoute,
-    /// Send a message back to where it came from.
-    Reflect,
-    /// Give the payload of one channel to another.
-    Swap,
-    /// Send garbage to a channel, a listener, or as a frame.
-    Garbage,
-    /// Make channel messages with nonces of its choice.
-    ForgeNonce,
-    /// Make a Close, encrypted under nothing.
-    ForgeClose,
-    /// Answer handshakes that are meant for somebody else.
-    Impersonate,
-    /// Begin handshakes of its own.
-    Intrude,
-    /// Begin very many handshakes.
-    Flood,
-    /// Open channels of its own without end, and leave them open.
-    Siege,
-    /// Rewrite the tracing text.
-    Tracing,
-}
-
-impl Capability {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::Drop,
-        Self::BlackHole,
-        Self::Delay,
-        Self::Duplicate,
-        Self::Replay,
-        Self::ReplayAcross,
-        Self::Truncate,
-        Self::Extend,
-        Self::Flip,
-        Self::SpliceOnward,
-        Self::SpliceReturn,
-        Self::LongRoute,
-        Self::Reflect,
-        Self::Swap,
-        Self::Garbage,
-        Self::ForgeNonce,
-        Self::ForgeClose,
-        Self::Impersonate,
-        Self::Intrude,
-        Self::Flood,
-        Self::Siege,
-        Self::Tracing,
-    ];
-}
-
-/// A side of the middle node.
+/// One direction of a link: what is sent along it arrives at `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// Towards the first node of the line.
-    Left,
-    /// Towards the last node of the line.
-    Right,
+pub struct Way {
+    /// The link.
+    pub link: usize,
+    /// The node at its end.
+    pub to: usize,
 }
 
-impl Side {
-    /// The other side.
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Left => Self::Right,
-            Self::Right => Self::Left,
-        }
-    }
-}
-
-/// What a frame of the adversary is, in the eyes of the checkers.
+/// What a frame is, in the eyes of the checkers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
     /// An honest node made it and nobody changed it.
@@ -125,15 +45,15 @@ pub enum Intent {
 }
 
 /// Where a frame goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Out to this side.
-    Link(Side),
-    /// Into the middle node itself, as if it had come from this side.
-    Own(Side),
+    /// Out along this way.
+    Along(Way),
+    /// Into the adversary's own node, as if it had come over the connection that has this address there.
+    Own(Address),
 }
 
-/// A frame that the adversary sends.
+/// A frame that an adversary lets pass, changes, or makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emission {
     /// How long it waits first.
@@ -144,19 +64,26 @@ pub struct Emission {
     pub bytes: Vec<u8>,
     /// What it is.
     pub intent: Intent,
+    /// What the adversary did, if it did anything.
+    pub by: Option<Capability>,
 }
 
 impl Emission {
-    fn now(side: Side, bytes: Vec<u8>, intent: Intent) -> Self {
-        Self { delay: Duration::ZERO, target: Target::Link(side), bytes, intent }
+    fn now(way: Way, bytes: Vec<u8>, intent: Intent) -> Self {
+        Self { delay: Duration::ZERO, target: Target::Along(way), bytes, intent, by: None }
     }
 }
 
-/// The middle's will.
+/// An adversary's will.
 #[derive(Debug)]
 pub struct Adversary {
+    class: Class,
+    /// The node that it has.
+    node: Option<usize>,
+    ways: Vec<Way>,
     capabilities: Vec<Capability>,
-    act: Ppm,
+    acts: Ppm,
+    every: Duration,
     random: Stream,
     knowledge: Knowledge,
     /// How many more frames it swallows, once it has begun.
@@ -165,16 +92,40 @@ pub struct Adversary {
 }
 
 impl Adversary {
-    /// The adversary of a plan.
-    pub fn new(plan: &Plan, random: Stream) -> Self {
+    /// The adversary of a plan, which has these ways, and this node if any.
+    pub fn new(plan: &plan::Adversary, node: Option<usize>, ways: Vec<Way>, random: Stream) -> Self {
         Self {
-            capabilities: plan.capabilities.clone(),
-            act: plan.act,
+            class: plan.class,
+            node,
+            ways,
+            capabilities: plan.capabilities().to_vec(),
+            acts: plan.acts,
+            every: plan.every,
             random,
             knowledge: Knowledge::default(),
             black_hole: 0,
             situations: Vec::new(),
         }
+    }
+
+    /// What kind it is.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The node that it has.
+    pub fn node(&self) -> Option<usize> {
+        self.node
+    }
+
+    /// The ways on which it sees what passes.
+    pub fn ways(&self) -> &[Way] {
+        &self.ways
+    }
+
+    /// The time between two things that it does of its own accord; zero for never.
+    pub fn every(&self) -> Duration {
+        self.every
     }
 
     /// Everything it has seen.
@@ -198,21 +149,38 @@ impl Adversary {
         self.black_hole = 0;
     }
 
-    /// A frame is about to leave towards `side`: what leaves instead.
-    pub fn on_frame(&mut self, side: Side, bytes: Vec<u8>) -> Vec<Emission> {
-        let Ok(frame) = Frame::decode(&bytes) else {
-            return vec![Emission::now(side, bytes, Intent::Honest)];
-        };
-        self.knowledge.saw(side, &frame, &bytes);
+    /// A frame is about to go along `way`: what goes instead.
+    pub fn on_frame(&mut self, way: Way, bytes: Vec<u8>, intent: Intent) -> Vec<Emission> {
+        let honest = |bytes| vec![Emission::now(way, bytes, intent)];
+        let Ok(frame) = Frame::decode(&bytes) else { return honest(bytes) };
+        self.knowledge.saw(way, &frame, &bytes);
+        if self.capabilities.is_empty() {
+            return honest(bytes);
+        }
         if self.black_hole > 0 {
             self.black_hole -= 1;
             return Vec::new();
         }
-        let acts = self.random.chance(self.act);
+        let acts = self.random.chance(self.acts);
         match self.choose(frame.kind()) {
-            Some(capability) if acts => self.tamper(capability, side, frame, bytes),
-            _ => vec![Emission::now(side, bytes, Intent::Honest)],
+            // Who changes what another made leaves it to the checkers what that other meant.
+            Some(capability) if acts && intent == Intent::Honest => {
+                let mut emissions = self.tamper(capability, way, frame, bytes);
+                for emission in emissions.iter_mut().filter(|emission| emission.intent != Intent::Honest) {
+                    emission.by = Some(capability);
+                }
+                emissions
+            }
+            _ => honest(bytes),
         }
+    }
+
+    /// Time for mischief.
+    pub fn on_timer(&mut self) -> Vec<Emission> {
+        let Some(capability) = self.random.pick(&self.capabilities).copied() else { return Vec::new() };
+        let mut emissions = self.inject(capability);
+        emissions.iter_mut().for_each(|emission| emission.by = Some(capability));
+        emissions
     }
 
     /// What to do to a frame. Few first messages pass, and they alone can be answered for somebody else.

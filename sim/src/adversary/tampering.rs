@@ -1,18 +1,19 @@
-//! What the adversary does to a frame that passes.
+//! What an adversary does to a frame that passes.
 
 use std::time::Duration;
 
 use razor::routing::Address;
 
 use crate::frame::{Frame, Kind};
+use crate::host::LISTENER;
 use crate::situation::Situation;
 
-use super::{Adversary, Capability, Emission, Intent, Side, Target};
+use super::{Adversary, Capability, Emission, Intent, Target, Way};
 
 impl Adversary {
     /// Acts on a frame; capabilities that act of their own accord let it pass.
-    pub(super) fn tamper(&mut self, capability: Capability, side: Side, frame: Frame, bytes: Vec<u8>) -> Vec<Emission> {
-        let honest = Emission::now(side, bytes.clone(), Intent::Honest);
+    pub(super) fn tamper(&mut self, capability: Capability, way: Way, frame: Frame, bytes: Vec<u8>) -> Vec<Emission> {
+        let honest = Emission::now(way, bytes.clone(), Intent::Honest);
         match capability {
             Capability::Drop => Vec::new(),
             Capability::BlackHole => {
@@ -33,31 +34,31 @@ impl Adversary {
                 let delay = Duration::from_millis(self.random.within(0..=60));
                 vec![honest.clone(), Emission { delay, intent: Intent::Tampered, ..honest }]
             }
-            Capability::Flip => self.flip(side, frame, honest),
+            Capability::Flip => self.flip(way, frame, honest),
             Capability::Truncate => {
                 self.reached(Situation::Truncated);
                 let keep = self.random.index(frame.payload.len().max(1));
-                self.with_payload(side, frame, honest, |payload, _| payload.truncate(keep))
+                self.with_payload(way, frame, honest, |payload, _| payload.truncate(keep))
             }
             Capability::Extend => {
                 self.reached(Situation::Extended);
-                self.with_payload(side, frame, honest, |payload, more| payload.extend(more))
+                self.with_payload(way, frame, honest, |payload, more| payload.extend(more))
             }
-            Capability::Swap => self.swap(side, frame, honest),
-            Capability::Reflect => self.reflect(side, frame, honest),
-            Capability::SpliceOnward => self.splice_onward(side, frame),
-            Capability::SpliceReturn => self.splice_return(side, frame),
-            Capability::Impersonate => self.impersonate(side, frame, honest),
+            Capability::Swap => self.swap(way, frame, honest),
+            Capability::Reflect => self.reflect(way, frame, honest),
+            Capability::SpliceOnward => self.splice_onward(way, frame),
+            Capability::SpliceReturn => self.splice_return(way, frame),
+            Capability::Impersonate => self.impersonate(frame, honest),
             Capability::Tracing => {
                 let text = format!("{{\"traceparent\":\"{}\"}}", "0".repeat(self.random.index(300)));
-                vec![Emission::now(side, Frame { tracing: Some(text), ..frame }.encode(), Intent::Tampered)]
+                vec![Emission::now(way, Frame { tracing: Some(text), ..frame }.encode(), Intent::Tampered)]
             }
             _ => vec![honest],
         }
     }
 
     /// Flips a bit and either sends the damaged message in place of the honest one, or before it.
-    fn flip(&mut self, side: Side, frame: Frame, honest: Emission) -> Vec<Emission> {
+    fn flip(&mut self, way: Way, frame: Frame, honest: Emission) -> Vec<Emission> {
         match frame.kind() {
             Kind::Channel(_) => self.reached(Situation::CiphertextFlipped),
             Kind::Handshake => self.reached(Situation::HandshakeFlipped),
@@ -65,7 +66,7 @@ impl Adversary {
         }
         let position = self.random.index(frame.payload.len().max(1));
         let bit = 1 << self.random.below(8);
-        self.with_payload(side, frame, honest, |payload, _| {
+        self.with_payload(way, frame, honest, |payload, _| {
             if let Some(byte) = payload.get_mut(position) {
                 *byte ^= bit;
             }
@@ -74,7 +75,7 @@ impl Adversary {
 
     fn with_payload(
         &mut self,
-        side: Side,
+        way: Way,
         mut frame: Frame,
         honest: Emission,
         change: impl FnOnce(&mut Vec<u8>, Vec<u8>),
@@ -87,37 +88,37 @@ impl Adversary {
         if frame.payload == before {
             return vec![honest];
         }
-        let forged = Emission::now(side, frame.encode(), intent);
+        let forged = Emission::now(way, frame.encode(), intent);
         if self.random.below(2) == 0 { vec![forged] } else { vec![forged, honest] }
     }
 
-    /// Gives this payload to another channel on the same side.
-    fn swap(&mut self, side: Side, frame: Frame, honest: Emission) -> Vec<Emission> {
+    /// Gives this payload to another channel on the same way.
+    fn swap(&mut self, way: Way, frame: Frame, honest: Emission) -> Vec<Emission> {
         let others: Vec<_> = self
             .knowledge
             .channels()
             .into_iter()
-            .filter(|channel| channel.side == side && self.knowledge.is_of_another(channel, &frame))
+            .filter(|channel| channel.way == way && self.knowledge.is_of_another(channel, &frame))
             .collect();
         let Some(other) = self.random.pick(&others).cloned() else { return vec![honest] };
         self.reached(Situation::Swapped);
         let swapped = Frame { onward: other.route, ..frame };
-        vec![Emission::now(side, swapped.encode(), Intent::Forged), honest]
+        vec![Emission::now(way, swapped.encode(), Intent::Forged), honest]
     }
 
-    /// Sends a payload back to a channel on the side that it came from.
-    fn reflect(&mut self, side: Side, frame: Frame, honest: Emission) -> Vec<Emission> {
-        let back: Vec<_> = self.knowledge.channels().into_iter().filter(|known| known.side == side.other()).collect();
+    /// Sends a payload back to a channel that lies where it came from.
+    fn reflect(&mut self, way: Way, frame: Frame, honest: Emission) -> Vec<Emission> {
+        let back: Vec<_> = self.knowledge.channels().into_iter().filter(|known| known.way != way).collect();
         let Some(channel) = self.random.pick(&back).cloned() else { return vec![honest] };
         self.reached(Situation::Reflected);
         // A sender whose route was led astray made it for this very channel: then it only comes another way.
         let astray = frame.onward.last() == channel.route.last();
         let intent = if astray { Intent::Tampered } else { Self::changed(frame.kind()) };
         let reflected = Frame { onward: channel.route, back: Vec::new(), ..frame };
-        vec![Emission::now(side.other(), reflected.encode(), intent), honest]
+        vec![Emission::now(channel.way, reflected.encode(), intent), honest]
     }
 
-    fn splice_onward(&mut self, side: Side, mut frame: Frame) -> Vec<Emission> {
+    fn splice_onward(&mut self, way: Way, mut frame: Frame) -> Vec<Emission> {
         self.reached(Situation::RouteSpliced);
         let internal: Address = ["app", "api", "hop", "echo", "internal", ""][self.random.index(6)].into();
         match self.random.below(5) {
@@ -134,16 +135,16 @@ impl Adversary {
                 frame.onward.extend(again);
             }
             _ => {
-                let other: Vec<_> = self.knowledge.seen().iter().filter(|seen| seen.side == side).collect();
+                let other: Vec<_> = self.knowledge.seen().iter().filter(|seen| seen.way == way).collect();
                 if let Some(seen) = self.random.pick(&other) {
                     frame.onward = seen.frame.onward.clone();
                 }
             }
         }
-        vec![Emission::now(side, frame.encode(), Intent::Tampered)]
+        vec![Emission::now(way, frame.encode(), Intent::Tampered)]
     }
 
-    fn splice_return(&mut self, side: Side, mut frame: Frame) -> Vec<Emission> {
+    fn splice_return(&mut self, way: Way, mut frame: Frame) -> Vec<Emission> {
         self.reached(Situation::RouteSpliced);
         match self.random.below(4) {
             0 => frame.back.clear(),
@@ -155,22 +156,17 @@ impl Adversary {
                 }
             }
         }
-        vec![Emission::now(side, frame.encode(), Intent::Tampered)]
+        vec![Emission::now(way, frame.encode(), Intent::Tampered)]
     }
 
-    /// Leads a first message to the middle's own listener, as if it had been addressed to it.
-    fn impersonate(&mut self, side: Side, mut frame: Frame, honest: Emission) -> Vec<Emission> {
-        // The middle's connection and its hop put themselves in front when the frame came in.
+    /// Leads a first message to the own listener, as if it had been addressed to it.
+    fn impersonate(&mut self, mut frame: Frame, honest: Emission) -> Vec<Emission> {
+        // The own connection and the own hop put themselves in front when the frame came in.
         if frame.kind() != Kind::FirstMessage || frame.back.len() < 3 {
             return vec![honest];
         }
-        frame.back.drain(..2);
-        frame.onward = vec!["api".into()];
-        vec![Emission {
-            delay: Duration::ZERO,
-            target: Target::Own(side.other()),
-            bytes: frame.encode(),
-            intent: Intent::Tampered,
-        }]
+        let Some(came) = frame.back.drain(..2).nth(1) else { return vec![honest] };
+        frame.onward = vec![LISTENER.into()];
+        vec![Emission { target: Target::Own(came), bytes: frame.encode(), intent: Intent::Tampered, ..honest }]
     }
 }

@@ -34,7 +34,7 @@ mod hunt {
     fn world(seed: u64, bug: Option<Bug>) -> Verdict {
         let preset = Preset::ALL[seed as usize % Preset::ALL.len()];
         plant(bug);
-        let outcome = panic::catch_unwind(|| razor_sim::world(seed, preset).run());
+        let outcome = panic::catch_unwind(|| razor_sim::drawn(seed, preset).run());
         plant(None);
         let noticed = match outcome {
             Ok(report) => report.violations.first().map(|v| (v.property.to_string(), v.detail.clone())),

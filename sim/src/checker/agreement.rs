@@ -1,53 +1,151 @@
-//! Agreement: who accepted whom.
+//! Agreement: who accepted whom, and who was really there.
+//!
+//! Both ends of a channel name the same handshake, and nobody else does. So when two ends have opened, the world knows
+//! which nodes they are at, and holds that against whom each of them believes to be talking to.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use razor::identity::Identifier;
+use razor::routing::Address;
 
 use super::{Property, Violation};
 
-/// Who may be accepted by whom.
-#[derive(Debug)]
+/// One end of an open channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// At which node.
+    pub node: usize,
+    /// Whom it takes the other end for.
+    pub peer: Identifier,
+    /// Which of its papers this end showed, if it has several.
+    pub face: usize,
+}
+
+/// What an adversary's node has of somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stolen {
+    /// Whose.
+    pub from: Identifier,
+    /// Whether its history goes on where the victim's first one ends.
+    pub branches: bool,
+}
+
+/// Everything that is known of who is who, and of every channel that opened.
+#[derive(Debug, Default)]
 pub struct Agreement {
-    first: Identifier,
-    last: Identifier,
-    last_node: usize,
-    /// Who is welcome at the last node besides.
-    guest: Option<Identifier>,
+    /// Which node has the keys of an identity, and made it.
+    owners: BTreeMap<Identifier, usize>,
+    /// What adversaries' nodes have.
+    stolen: BTreeMap<usize, Stolen>,
+    /// The adversaries' nodes that show several histories of one identity.
+    two_faced: BTreeSet<usize>,
+    /// The ends of each channel, by handshake.
+    ends: BTreeMap<[u8; 32], Vec<End>>,
+    /// The handshake of each end, by node and encryptor.
+    channels: BTreeMap<(usize, Address), [u8; 32]>,
+    /// How many changes of key of an identity a node has seen, from its owner.
+    seen: BTreeMap<(usize, Identifier), usize>,
+    /// Which histories of an identity a node has accepted, from an owner with several.
+    faces: BTreeMap<(usize, Identifier), usize>,
+    /// The nodes that took a thief's history for that of an identity.
+    misled: BTreeSet<(usize, Identifier)>,
+}
+
+/// What comes of an end that opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// The other end has not opened yet.
+    First,
+    /// Both ends are who the other takes them for.
+    Agreed,
+    /// One end is a thief, and nothing tells it from its victim.
+    Thief,
 }
 
 impl Agreement {
-    /// The two ends of the line trust one another and nobody else.
-    pub fn new(first: Identifier, last: Identifier, last_node: usize) -> Self {
-        Self { first, last, last_node, guest: None }
+    /// `node` has this identity.
+    pub fn owns(&mut self, node: usize, identifier: Identifier) {
+        self.owners.insert(identifier, node);
     }
 
-    /// The last node trusts `guest` as well.
-    #[must_use]
-    pub fn welcoming(self, guest: Identifier) -> Self {
-        Self { guest: Some(guest), ..self }
+    /// `node` has something of somebody else.
+    pub fn has_stolen(&mut self, node: usize, stolen: Stolen) {
+        self.stolen.insert(node, stolen);
     }
 
-    /// Whether `peer` is at `node` as a guest: a stranger who may open channels there, and say what he likes.
-    pub fn is_guest(&self, node: usize, peer: &Identifier) -> bool {
-        node == self.last_node && self.guest.as_ref() == Some(peer)
+    /// `node` shows several histories.
+    pub fn is_two_faced(&mut self, node: usize) {
+        self.two_faced.insert(node);
     }
 
-    /// `node` says that it has a channel with `peer`.
-    pub fn opened(&self, node: usize, peer: &Identifier) -> Result<(), Violation> {
-        let expected = match node {
-            0 => self.last,
-            node if node == self.last_node => self.first,
-            // The others do not trust anybody in particular.
-            _ => return Ok(()),
+    /// `node` has forgotten everything that it has ever seen.
+    pub fn forgets(&mut self, node: usize) {
+        self.seen.retain(|(at, _), _| *at != node);
+        self.faces.retain(|(at, _), _| *at != node);
+        self.misled.retain(|(at, _)| *at != node);
+    }
+
+    /// Whether somebody in this world has this identity.
+    pub fn is_known(&self, identifier: &Identifier) -> bool {
+        self.owners.contains_key(identifier)
+    }
+
+    /// Which node has this identity.
+    pub fn owner(&self, identifier: &Identifier) -> Option<usize> {
+        self.owners.get(identifier).copied()
+    }
+
+    /// Whether `node` knows another history of this identity than its owner's.
+    pub fn is_misled(&self, node: usize, identifier: &Identifier) -> bool {
+        self.misled.contains(&(node, *identifier))
+    }
+
+    /// The node at the other end of the channel behind this encryptor of `node`.
+    pub fn other_end(&self, node: usize, encryptor: &Address) -> Option<usize> {
+        let ends = self.ends.get(self.channels.get(&(node, encryptor.clone()))?)?;
+        ends.iter().map(|end| end.node).find(|other| *other != node)
+    }
+
+    /// An end has opened. `rotations` says of a node how often its identity has changed its key by now.
+    pub fn opened(
+        &mut self,
+        end: End,
+        encryptor: Address,
+        handshake: [u8; 32],
+        rotations: impl Fn(usize) -> usize,
+    ) -> Result<Opening, Violation> {
+        let no = |node, detail: String| Err(Violation::new(Property::Agreement, node, detail));
+        self.channels.insert((end.node, encryptor), handshake);
+        let ends = self.ends.entry(handshake).or_default();
+        ends.push(end);
+        let [one, other] = match ends[..] {
+            [_] => return Ok(Opening::First),
+            [one, other] if one.node != other.node => [one, other],
+            _ => return no(end.node, "a third end of one channel has opened".into()),
         };
-        if *peer == expected || self.is_guest(node, peer) {
-            Ok(())
-        } else {
-            Err(Violation::new(
-                Property::Agreement,
-                node,
-                format!("a channel with {peer} was opened, who is not trusted here"),
-            ))
+        let mut opening = Opening::Agreed;
+        for (end, other) in [(one, other), (other, one)] {
+            let key = (end.node, end.peer);
+            if self.owners.get(&end.peer) == Some(&other.node) {
+                if self.two_faced.contains(&other.node) && *self.faces.entry(key).or_insert(other.face) != other.face {
+                    return no(end.node, format!("two histories of {} that conflict were accepted", end.peer));
+                }
+                let seen = self.seen.entry(key).or_default();
+                *seen = rotations(other.node).max(*seen);
+                continue;
+            }
+            let Some(stolen) = self.stolen.get(&other.node).filter(|stolen| stolen.from == end.peer) else {
+                return no(end.node, format!("node {} was taken for {}, who is somebody else", other.node, end.peer));
+            };
+            if self.seen.get(&key).is_some_and(|seen| *seen > 0) {
+                return no(end.node, format!("an older or conflicting history of {} was accepted", end.peer));
+            }
+            if stolen.branches {
+                self.misled.insert(key);
+            }
+            opening = Opening::Thief;
         }
+        Ok(opening)
     }
 }
 
@@ -55,23 +153,69 @@ impl Agreement {
 mod tests {
     use super::*;
 
+    const ALICE: Identifier = Identifier([1; 32]);
+    const BOB: Identifier = Identifier([2; 32]);
+    const MALLORY: Identifier = Identifier([3; 32]);
+
+    fn world() -> Agreement {
+        let mut agreement = Agreement::default();
+        [ALICE, BOB, MALLORY].into_iter().enumerate().for_each(|(node, who)| agreement.owns(node, who));
+        agreement
+    }
+
+    /// A channel opens, named `name`, between two nodes that take each other for these.
+    fn open(agreement: &mut Agreement, name: u8, ends: [(usize, Identifier, usize); 2]) -> Result<Opening, Violation> {
+        let [one, other] = ends.map(|(node, peer, face)| End { node, peer, face });
+        let encryptor = || Address::local(&format!("e{name}"));
+        agreement.opened(one, encryptor(), [name; 32], |_| 0)?;
+        agreement.opened(other, encryptor(), [name; 32], |_| 0)
+    }
+
     #[test]
-    fn an_accepted_stranger_is_noticed() {
-        let (alice, bob, mallory) = (Identifier([1; 32]), Identifier([2; 32]), Identifier([3; 32]));
-        let agreement = Agreement::new(alice, bob, 3);
-        assert_eq!(agreement.opened(0, &bob), Ok(()));
-        assert_eq!(agreement.opened(3, &alice), Ok(()));
-        for (node, peer) in [(0, mallory), (0, alice), (3, mallory), (3, bob)] {
-            assert_eq!(agreement.opened(node, &peer).unwrap_err().property, Property::Agreement);
+    fn ends_that_take_each_other_for_who_they_are_agree() {
+        let mut agreement = world();
+        assert_eq!(open(&mut agreement, 1, [(0, BOB, 0), (1, ALICE, 0)]), Ok(Opening::Agreed));
+        assert_eq!(agreement.other_end(0, &Address::local("e1")), Some(1));
+        assert_eq!(agreement.other_end(1, &Address::local("e1")), Some(0));
+        assert_eq!(agreement.other_end(2, &Address::local("e1")), None);
+    }
+
+    #[test]
+    fn an_end_that_is_taken_for_somebody_else_is_noticed_whoever_opens_first() {
+        for ends in [[(0, BOB, 0), (2, ALICE, 0)], [(2, ALICE, 0), (0, BOB, 0)], [(0, BOB, 0), (1, MALLORY, 0)]] {
+            assert_eq!(open(&mut world(), 1, ends).unwrap_err().property, Property::Agreement);
         }
     }
 
     #[test]
-    fn a_guest_is_welcome_at_the_last_node_and_nowhere_else() {
-        let (alice, bob, mallory, eve) =
-            (Identifier([1; 32]), Identifier([2; 32]), Identifier([3; 32]), Identifier([4; 32]));
-        let agreement = Agreement::new(alice, bob, 3).welcoming(mallory);
-        assert_eq!([agreement.opened(3, &mallory), agreement.opened(3, &alice)], [Ok(()), Ok(())]);
-        assert!(agreement.opened(0, &mallory).is_err() && agreement.opened(3, &eve).is_err());
+    fn a_third_end_is_noticed() {
+        let mut agreement = world();
+        open(&mut agreement, 1, [(0, BOB, 0), (1, ALICE, 0)]).unwrap();
+        let third = End { node: 1, peer: ALICE, face: 0 };
+        assert!(agreement.opened(third, Address::local("e9"), [1; 32], |_| 0).is_err());
+    }
+
+    #[test]
+    fn a_thief_is_borne_until_a_newer_history_is_known() {
+        let mut agreement = world();
+        agreement.has_stolen(2, Stolen { from: BOB, branches: true });
+        assert_eq!(open(&mut agreement, 1, [(0, BOB, 0), (2, ALICE, 0)]), Ok(Opening::Thief));
+        assert!(agreement.is_misled(0, &BOB));
+        agreement.forgets(0);
+        assert!(!agreement.is_misled(0, &BOB));
+        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { node, peer, face: 0 });
+        agreement.opened(one, Address::local("e2"), [2; 32], |_| 1).unwrap();
+        agreement.opened(other, Address::local("e2"), [2; 32], |_| 1).unwrap();
+        assert!(open(&mut agreement, 3, [(0, BOB, 0), (2, ALICE, 0)]).is_err());
+    }
+
+    #[test]
+    fn two_histories_at_one_node_are_noticed_and_one_at_each_of_two_is_not() {
+        let mut agreement = world();
+        agreement.is_two_faced(2);
+        assert_eq!(open(&mut agreement, 1, [(2, ALICE, 0), (0, MALLORY, 0)]), Ok(Opening::Agreed));
+        assert_eq!(open(&mut agreement, 2, [(2, BOB, 1), (1, MALLORY, 0)]), Ok(Opening::Agreed));
+        assert_eq!(open(&mut agreement, 3, [(2, ALICE, 0), (0, MALLORY, 0)]), Ok(Opening::Agreed));
+        assert!(open(&mut agreement, 4, [(2, ALICE, 1), (0, MALLORY, 0)]).is_err());
     }
 }

@@ -45,6 +45,8 @@ pub struct Receipt {
 pub struct Ledger {
     sent: Vec<Sent>,
     delivered: BTreeSet<u64>,
+    /// How many messages of each channel arrived at each node.
+    arrived: BTreeMap<(usize, usize), usize>,
     /// Which encryptor of the receiving node belongs to which channel.
     ends: BTreeMap<(usize, Address), usize>,
     latest: BTreeMap<(usize, usize), u64>,
@@ -72,10 +74,7 @@ impl Ledger {
 
     /// How many messages of this channel to this node arrived.
     pub fn arrived(&self, channel: usize, to: usize) -> usize {
-        let of = |number: &&u64| {
-            self.sent.get(**number as usize).is_some_and(|sent| sent.channel == channel && sent.to == to)
-        };
-        self.delivered.iter().filter(of).count()
+        self.arrived.get(&(channel, to)).copied().unwrap_or_default()
     }
 
     /// How many messages arrived in all.
@@ -88,12 +87,17 @@ impl Ledger {
         self.sent.len() as u64
     }
 
-    /// Which channel this encryptor of this node belongs to, as far as deliveries tell.
-    pub fn channel_of(&self, node: usize, encryptor: &Address) -> Option<usize> {
-        self.ends.get(&(node, encryptor.clone())).copied()
+    /// Takes a delivery for granted: which channel it is of, if it is of any.
+    pub fn note(&mut self, node: usize, payload: &[u8]) -> Option<usize> {
+        let number = payload.strip_prefix(&MARK)?.first_chunk::<8>().map(|number| u64::from_le_bytes(*number))?;
+        let channel = self.sent.get(number as usize)?.channel;
+        if self.delivered.insert(number) {
+            *self.arrived.entry((channel, node)).or_default() += 1;
+        }
+        Some(channel)
     }
 
-    /// Checks a delivery to the application of `node`. `honest` are the identities of honest nodes.
+    /// Checks a delivery to the application of `node`. `is_known` says whether the peer is anybody in this world.
     ///
     /// `Ok(None)` is an unauthenticated message, which claims nothing.
     pub fn deliver(
@@ -102,7 +106,7 @@ impl Ledger {
         payload: &[u8],
         origin: Origin,
         back: &[Address],
-        honest: &[Identifier],
+        is_known: impl Fn(&Identifier) -> bool,
     ) -> Result<Option<Receipt>, Violation> {
         let no = |property, detail: &str| Err(Violation::new(property, node, detail));
         let peer = match origin {
@@ -113,7 +117,7 @@ impl Ledger {
             Origin::Connection => return Ok(None),
             Origin::Local => return no(Property::Provenance, "a message from afar was delivered as local"),
         };
-        if !honest.contains(&peer) {
+        if !is_known(&peer) {
             return no(Property::Agreement, "a channel with a stranger delivered a message");
         }
         let number =
@@ -140,6 +144,7 @@ impl Ledger {
         if !self.delivered.insert(number) {
             return no(Property::AtMostOnce, "a message was delivered twice");
         }
+        *self.arrived.entry((channel, node)).or_default() += 1;
         let latest = self.latest.entry((channel, node)).or_default();
         let out_of_order = order < *latest;
         *latest = order.max(*latest);
@@ -147,8 +152,9 @@ impl Ledger {
     }
 }
 
-fn contains_mark(payload: &[u8]) -> bool {
-    payload.windows(MARK.len()).any(|window| window == MARK)
+/// Whether something of an honest payload is in there.
+pub fn contains_mark(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, &MARK).is_some()
 }
 
 #[cfg(test)]
@@ -174,7 +180,10 @@ mod tests {
     impl Case {
         fn deliver(&mut self, node: usize, payload: &[u8], origin: Origin, encryptor: &str) -> Option<Property> {
             let back = [Address::local(encryptor), Address::local("app")];
-            self.ledger.deliver(node, payload, origin, &back, &[ALICE, BOB]).err().map(|violation| violation.property)
+            self.ledger
+                .deliver(node, payload, origin, &back, |peer| [ALICE, BOB].contains(peer))
+                .err()
+                .map(|violation| violation.property)
         }
     }
 

@@ -6,18 +6,25 @@ mod confidentiality;
 mod guests;
 mod ledger;
 mod state;
+mod validity;
+mod work;
 
 use std::fmt;
 
-pub use agreement::Agreement;
+use serde::{Deserialize, Serialize};
+
+pub use agreement::{Agreement, End, Opening, Stolen};
 pub use bounds::{check as check_bounds, check_places};
 pub use confidentiality::Watch;
 pub use guests::Guests;
-pub use ledger::{Ledger, MARK, Receipt, Sent};
+pub use ledger::{Ledger, MARK, Receipt, Sent, contains_mark};
 pub use state::Guard;
+pub use validity::check_validity;
+pub use work::check_work;
 
 /// A property that was violated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Property {
     /// No secret and no plaintext is seen by a link or by the middle.
     Confidentiality,
@@ -31,6 +38,10 @@ pub enum Property {
     Agreement,
     /// A forged input leaves trusted state as it was.
     TrustedState,
+    /// A forged input costs bounded work.
+    Work,
+    /// Nobody is accepted outside the time for which he is attested.
+    Validity,
     /// Provisional state, queues and open channels stay within their bounds.
     Bounds,
     /// Who fills a listener displaces his own channels, and of those the most silent.
@@ -48,6 +59,8 @@ impl fmt::Display for Property {
             Self::Provenance => "provenance",
             Self::Agreement => "agreement",
             Self::TrustedState => "no trusted state change on forgery",
+            Self::Work => "bounded work",
+            Self::Validity => "validity",
             Self::Bounds => "bounds",
             Self::Displacement => "displacement",
             Self::Liveness => "liveness",
@@ -56,7 +69,7 @@ impl fmt::Display for Property {
 }
 
 /// A property that does not hold, where, and how it was noticed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// Which property.
     pub property: Property,

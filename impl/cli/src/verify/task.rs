@@ -90,7 +90,7 @@ fn run_worlds(first: u64, worlds: u64, progress: &mut dyn FnMut(Progress)) -> Ve
     for preset in Preset::ALL {
         let mut failed = Vec::new();
         for seed in (0..worlds).map(|n| first.wrapping_add(n)) {
-            let report = razor_sim::world(seed, preset).run();
+            let report = razor_sim::drawn(seed, preset).run();
             if let Some(violation) = report.violations.first() {
                 let sentence = format!("{violation}; see `{}`", report.command());
                 failed.push(razor_vectors::Failure { case: format!("seed {seed}"), sentence });

@@ -125,6 +125,13 @@ impl Config {
         })
     }
 
+    /// The same, presenting these bytes instead: what a liar says. For simulations, where liars are found out.
+    #[cfg(feature = "null-vault")]
+    #[must_use]
+    pub fn presenting(self, presentation: Vec<u8>) -> Self {
+        Self { presentation, ..self }
+    }
+
     /// The same with another trust policy.
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Self {

@@ -1,0 +1,513 @@
+//! A real node at a place of the network: the machines of `razor`, a vault, a store and an identity.
+//!
+//! What stands between the node and the world is what a driver would be: it carries bytes, answers
+//! requests, some of them late, and takes what arrives in the application's inbox. An adversary's node is the same
+//! machine with other [`papers`].
+
+mod papers;
+mod suite;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use razor::channel::{self, Config, HandshakeTime, Listening, Trust};
+use razor::env::{Env, Instant, Seeded, Timestamp};
+use razor::identity::{Identifier, MemoryStore};
+use razor::machine::{Deadline, Machine, Refused, Snapshot};
+use razor::node::{
+    self, Answer, Connected, ConnectionId, Echoer, Event, Flow, FlowControlId, Hop, Mailbox, Node, Provenance, Request,
+    RequestId, Spec,
+};
+use razor::routing::{Address, Message, Route, TransportType};
+use razor::session::{self, Keeping, Kept};
+use razor::vault::null::NullSuite;
+use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
+
+use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Work};
+use crate::plan::{self, Plan, Trusts};
+use crate::seed::{Seed, Stream};
+
+use self::papers::{BEGIN, Papers};
+use self::suite::Counted;
+
+/// The bytes that one call gives to a node.
+const CHUNK: usize = 4096;
+
+/// The times of a session in a world that lasts for seconds: the shortest there are.
+const SESSION: session::Config = session::Config::FLOOR;
+
+/// A real node.
+struct Party<S: Suite> {
+    seed: Seed,
+    plan: plan::Node,
+    node: Node,
+    entropy: Seeded,
+    now: Instant,
+    /// How far the wall clock is ahead of the true time, in seconds.
+    ahead: i64,
+    papers: Papers<S::Agreement>,
+    store: MemoryStore,
+    trust: Trust,
+    /// How often it has forgotten everything.
+    lives: u32,
+    /// All connections deliver under this id.
+    connections_id: FlowControlId,
+    connections: BTreeMap<usize, Connection>,
+    /// The link of each connection.
+    links: BTreeMap<ConnectionId, usize>,
+    next_connection: u64,
+    /// The world's number of each channel that this end opened, by encryptor.
+    tags: BTreeMap<Address, usize>,
+    /// The world's number of each session, by the address that names it in events.
+    sessions: BTreeMap<Address, usize>,
+    /// What its listener bears, as long as the world can count along.
+    places: Option<channel::Places>,
+    /// The peer of each channel that others ever opened here, by encryptor.
+    guests: BTreeMap<Address, Identifier>,
+    /// How long the vault and the store take at most.
+    lateness: Duration,
+    late: Stream,
+    answers: Vec<(Instant, RequestId, Answer)>,
+    work: Work,
+    out: VecDeque<Output>,
+    suite: PhantomData<fn() -> S>,
+}
+
+/// The connection over a link.
+struct Connection {
+    id: ConnectionId,
+    address: Address,
+    /// Whether the world says when bytes have left.
+    slow: bool,
+    /// Bytes that the node could not take yet.
+    held: VecDeque<u8>,
+}
+
+/// A node for each place of a plan; those of adversaries with what their class gives them.
+pub fn cast(plan: &Plan) -> Vec<Box<dyn Host>> {
+    match plan.suite {
+        plan::Suite::Aes256 => cast_of::<Counted<Aes256GcmSha256>>(plan),
+        plan::Suite::Aes128 => cast_of::<Counted<Aes128GcmSha256>>(plan),
+        plan::Suite::ChaCha => cast_of::<Counted<ChaChaPolyBlake2s>>(plan),
+        plan::Suite::Null => cast_of::<Counted<NullSuite>>(plan),
+    }
+}
+
+fn cast_of<S: Suite>(plan: &Plan) -> Vec<Box<dyn Host>> {
+    let seed = Seed(plan.seed);
+    let mut papers: Vec<Papers<S::Agreement>> =
+        plan.nodes.iter().map(|node| Papers::new(seed, &node.name, node.signing, 0)).collect();
+    let honest: Vec<Identifier> = papers.iter().map(|papers| papers.identity.identifier()).collect();
+    for adversary in &plan.adversaries {
+        let number = |name: &Option<String>| name.as_ref().and_then(|name| plan.node(name));
+        let Some(node) = number(&adversary.at) else { continue };
+        let another = |number: usize| {
+            let plan = &plan.nodes[number];
+            Papers::new(seed, &plan.name, plan.signing, 0)
+        };
+        let (victim, other) = (number(&adversary.victim).map(another), number(&adversary.poses_as).map(another));
+        papers[node].turn(adversary.class, victim.as_ref(), other.as_ref());
+    }
+    let trust = |node: &plan::Node| match &node.trusts {
+        Trusts::Everybody => Trust::Everyone,
+        Trusts::These(names) => {
+            Trust::AnyOf(names.iter().filter_map(|name| plan.node(name)).map(|number| honest[number]).collect())
+        }
+    };
+    let parties = plan.nodes.iter().zip(papers);
+    parties.map(|(node, papers)| Box::new(Party::<S>::new(seed, node, papers, trust(node))) as Box<dyn Host>).collect()
+}
+
+impl<S: Suite> Party<S> {
+    fn new(seed: Seed, plan: &plan::Node, papers: Papers<S::Agreement>, trust: Trust) -> Self {
+        let mut entropy = Seeded::new(seed.derive(&format!("entropy of {}", plan.name)));
+        let mut node = Node::new(node::Config::default(), &mut entropy);
+        let mut party = Self {
+            connections_id: node.new_flow_control_id(),
+            late: seed.stream(&format!("lateness of {}", plan.name)),
+            lateness: plan.lateness,
+            places: plan.places.map(|plan::Places { open, open_per_source, open_per_peer }| channel::Places {
+                open,
+                open_per_source,
+                open_per_peer,
+                ..channel::Places::DEFAULT
+            }),
+            plan: plan.clone(),
+            seed,
+            node,
+            entropy,
+            now: Instant::ZERO,
+            ahead: plan.clock,
+            papers,
+            store: MemoryStore::default(),
+            trust,
+            lives: 0,
+            connections: BTreeMap::new(),
+            links: BTreeMap::new(),
+            next_connection: 1,
+            tags: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            guests: BTreeMap::new(),
+            answers: Vec::new(),
+            work: Work::default(),
+            out: VecDeque::new(),
+            suite: PhantomData,
+        };
+        party.furnish();
+        party
+    }
+
+    /// Starts the workers of a new node.
+    fn furnish(&mut self) {
+        let flow = Flow { consumer_of: vec![self.connections_id], ..Flow::default() };
+        let hop = Spec { mailboxes: vec![Mailbox::open(HOP.into())], flow: flow.clone(), worker: Box::new(Hop) };
+        self.with(|node, env| node.start_worker(env, hop)).expect("a free address");
+        let echo = Spec { mailboxes: vec![Mailbox::open(ECHO.into())], flow: flow.clone(), worker: Box::new(Echoer) };
+        self.with(|node, env| node.start_worker(env, echo)).expect("a free address");
+        self.with(|node, env| node.open_inbox(env, Mailbox::open(APP.into()), flow)).expect("a free address");
+        self.listen();
+    }
+
+    /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond.
+    fn listen(&mut self) {
+        let places = self.places.unwrap_or(channel::Places::DEFAULT);
+        let config = Arc::new(self.config(0).trusting(self.trust.clone()));
+        let listening = Listening { places, reached_through: vec![self.connections_id], ..Listening::default() };
+        let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
+        for worker in [APP, ECHO, HOP] {
+            self.node.add_consumer(&worker.into(), id).expect("the worker is there");
+        }
+    }
+
+    /// What is shown when the channel of this number begins.
+    fn config(&self, tag: usize) -> Config {
+        let mut config = self.papers.face(tag).clone();
+        config.timeout = HandshakeTime::FLOOR;
+        config
+    }
+
+    /// Calls the node, then gives it what follows from what it says until it says nothing more.
+    fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
+        let wall = self.wall(self.now);
+        let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
+        let mut inputs = VecDeque::new();
+        loop {
+            while let Some(output) = self.node.poll_output() {
+                inputs.extend(self.happened(output));
+            }
+            let Some(input) = inputs.pop_front() else { return result };
+            let mut env = Env::new(self.now, wall, &mut self.entropy);
+            self.node.handle(&mut env, input).expect("a node takes what it asked for");
+        }
+    }
+
+    /// Something came out of the node; what it is told at once.
+    fn happened(&mut self, output: node::Output) -> Option<node::Input> {
+        match output {
+            node::Output::Transmit { connection, frame } => {
+                let bytes = frame.payload().to_vec();
+                let link = *self.links.get(&connection)?;
+                let sent = node::Input::Sent { connection, bytes: bytes.len() as u64 };
+                self.out.push_back(Output::Transmit(link, bytes));
+                return self.connections.get(&link).is_some_and(|connection| !connection.slow).then_some(sent);
+            }
+            node::Output::Close { connection, .. } => {
+                let link = self.links.remove(&connection)?;
+                self.connections.remove(&link);
+                self.out.push_back(Output::Disconnect(link));
+            }
+            node::Output::Deliver { inbox, delivery } => {
+                let back = delivery.message.return_route().iter().map(|address| address.to_owned()).collect();
+                let payload = delivery.message.payload().to_vec();
+                let origin = origin(&delivery.provenance);
+                self.out.push_back(Output::Delivered { payload, origin, back });
+                return Some(node::Input::Taken { inbox, messages: 1 });
+            }
+            node::Output::Request { id, request, .. } => {
+                self.work.requests += 1;
+                let answer = match &request {
+                    Request::Vault(request) => Answer::Vault(self.papers.answer(request)),
+                    Request::Store(request) => Answer::Store(self.store.answer(request)),
+                };
+                let wait = self.late.duration(&(Duration::ZERO..=self.lateness));
+                if wait.is_zero() {
+                    return Some(node::Input::Answer { id, answer });
+                }
+                self.answers.push((self.now + wait, id, answer));
+            }
+            // Nothing is linked here.
+            node::Output::Cross { .. } => {}
+            node::Output::Event(event) => self.told(event),
+        }
+        None
+    }
+
+    fn told(&mut self, event: Event) {
+        let output = match event {
+            Event::ChannelOpened { encryptor, peer, handshake_hash: handshake, .. } => {
+                let tag = self.tags.remove(&encryptor);
+                if tag.is_none() {
+                    self.guests.insert(encryptor.clone(), peer);
+                }
+                if tag.is_some()
+                    && let Some(id) = self.node.producer_at(&encryptor)
+                {
+                    for worker in [APP, ECHO, HOP] {
+                        self.node.add_consumer(&worker.into(), id).expect("the worker is there");
+                    }
+                }
+                Output::Opened { tag, encryptor, peer, handshake }
+            }
+            Event::ChannelFailed { encryptor, error } => Output::Failed { tag: self.tags.remove(&encryptor), error },
+            Event::ChannelClosed { encryptor } => Output::Closed { encryptor },
+            Event::Dropped { error, .. } => Output::Dropped(error),
+            Event::SessionUp { session } | Event::SessionDown { session } if !self.sessions.contains_key(&session) => {
+                return;
+            }
+            Event::SessionUp { session } => Output::Session { tag: self.sessions[&session], up: true },
+            Event::SessionDown { session } => Output::Session { tag: self.sessions[&session], up: false },
+            Event::ChannelCredentials { .. } => return,
+        };
+        self.out.push_back(output);
+    }
+
+    fn connect(&mut self, link: usize, slow: bool) {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let alias = Some(alias(link));
+        let how = Connected { accepted_by: Some(self.connections_id), alias };
+        // The opening byte comes out of this call: it has to be known whose it is.
+        self.links.insert(id, link);
+        self.connections.insert(link, Connection { id, address: Address::local(""), slow, held: VecDeque::new() });
+        let address = self.with(|node, env| node.connected(env, id, how)).expect("few connections");
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.address = address;
+        }
+    }
+
+    fn disconnect(&mut self, link: usize) {
+        if let Some(Connection { id, .. }) = self.connections.remove(&link) {
+            self.links.remove(&id);
+            let input = node::Input::Disconnected { connection: id };
+            self.with(|node, env| node.handle(env, input)).expect("a connection may always go");
+        }
+    }
+
+    /// Bytes came in: the node takes them, or they are held.
+    fn receive(&mut self, link: usize, bytes: Vec<u8>) {
+        let Some(Connection { id, held, .. }) = self.connections.get_mut(&link) else { return };
+        if !held.is_empty() || bytes.len() > CHUNK {
+            held.extend(bytes);
+            return self.feed(link);
+        }
+        let input = node::Input::Received { connection: *id, bytes };
+        let refused = self.with(|node, env| node.handle(env, input));
+        self.take_back(link, refused);
+    }
+
+    /// Gives held bytes to the node, as far as it takes them.
+    fn feed(&mut self, link: usize) {
+        while let Some(Connection { id, held, .. }) = self.connections.get_mut(&link) {
+            let chunk = held.len().min(CHUNK);
+            if chunk == 0 {
+                return;
+            }
+            let input = node::Input::Received { connection: *id, bytes: held.drain(..chunk).collect() };
+            let refused = self.with(|node, env| node.handle(env, input));
+            if self.take_back(link, refused) {
+                return;
+            }
+        }
+    }
+
+    /// Holds what the node could not take.
+    fn take_back(&mut self, link: usize, refused: Result<(), Refused<node::Input>>) -> bool {
+        let Err(Refused::Full(node::Input::Received { bytes, .. })) = refused else { return false };
+        if let Some(connection) = self.connections.get_mut(&link) {
+            bytes.into_iter().rev().for_each(|byte| connection.held.push_front(byte));
+        }
+        true
+    }
+
+    fn feed_all(&mut self) {
+        let waiting = self.connections.iter().filter(|(_, connection)| !connection.held.is_empty());
+        for link in waiting.map(|(link, _)| *link).collect::<Vec<_>>() {
+            self.feed(link);
+        }
+    }
+
+    fn left(&mut self, link: usize, bytes: u64) {
+        if let Some(Connection { id: connection, .. }) = self.connections.get(&link) {
+            let input = node::Input::Sent { connection: *connection, bytes };
+            self.with(|node, env| node.handle(env, input)).expect("what was sent may always leave");
+        }
+    }
+
+    fn open(&mut self, tag: usize, route: Vec<Address>, expect: Identifier, kept: bool) {
+        let config = Arc::new(self.config(tag).trusting(Trust::One(expect)));
+        if kept {
+            return self.keep(tag, route, config);
+        }
+        let route = Route::from_iter(route);
+        if let Ok(addresses) = self.with(|node, env| channel::create::<S>(node, env, config, &route)) {
+            self.tags.insert(addresses.encryptor, tag);
+        }
+    }
+
+    fn keep(&mut self, tag: usize, route: Vec<Address>, config: Arc<Config>) {
+        let keeping = Keeping { channel: config, route: Route::from_iter(route), echo: ECHO.into(), session: SESSION };
+        let kept = self.with(|node, env| session::keep::<S>(node, env, keeping));
+        if let Ok(Kept { way, session, reached_through }) = kept {
+            self.node.add_consumer(&APP.into(), reached_through).expect("the inbox is there");
+            self.sessions.insert(session, tag);
+            self.out.push_back(Output::Kept { tag, way });
+        }
+    }
+
+    fn say(&mut self, route: Vec<Address>, payload: &[u8]) {
+        let back = Route::from_iter([APP]);
+        let message = Message::new(Route::from_iter(route).as_ref(), back.as_ref(), payload);
+        if let Err(error) = self.with(|node, env| node.send(env, message)) {
+            self.out.push_back(Output::Dropped(error));
+        }
+    }
+
+    fn rotate(&mut self) {
+        let wall = self.wall(self.now);
+        if let Err(error) = self.papers.rotate(wall) {
+            return self.out.push_back(Output::Dropped(error));
+        }
+        // A listener shows what it was started with.
+        self.with(|node, env| node.stop_worker(env, &channel::LISTENER.into())).expect("the listener is there");
+        self.places = None;
+        self.listen();
+    }
+
+    /// A new machine in the same place.
+    fn restart(&mut self, forgets: bool) {
+        if forgets {
+            self.lives += 1;
+            self.papers = Papers::new(self.seed, &self.plan.name, self.plan.signing, self.lives);
+            self.store = MemoryStore::default();
+        }
+        self.node = Node::new(node::Config::default(), &mut self.entropy);
+        self.connections_id = self.node.new_flow_control_id();
+        self.connections.clear();
+        self.links.clear();
+        self.tags.clear();
+        self.sessions.clear();
+        self.guests.clear();
+        self.answers.clear();
+        self.out.clear();
+        self.furnish();
+    }
+
+    /// Answers that are due.
+    fn answer(&mut self) {
+        while let Some(due) = self.answers.iter().position(|(at, ..)| *at <= self.now) {
+            let (_, id, answer) = self.answers.remove(due);
+            let input = node::Input::Answer { id, answer };
+            self.with(|node, env| node.handle(env, input)).expect("a late answer is harmless");
+        }
+    }
+}
+
+/// The address by which the applications of both ends name a link in routes, whichever connection is up over it.
+pub(crate) fn alias(link: usize) -> Address {
+    Address::new(TransportType::TCP, format!("link-{link}:1").as_bytes())
+}
+
+fn origin(provenance: &Provenance) -> Origin {
+    match provenance.peer() {
+        Some(peer) => Origin::Peer(*peer),
+        None if provenance.is_local() => Origin::Local,
+        None => Origin::Connection,
+    }
+}
+
+impl<S: Suite> Host for Party<S> {
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.now = now;
+        suite::take_counts();
+        match input {
+            Input::Connected { link, slow } => self.connect(link, slow),
+            Input::Disconnected(link) => self.disconnect(link),
+            Input::Bytes(link, bytes) => self.receive(link, bytes),
+            Input::Left(link, bytes) => self.left(link, bytes),
+            Input::Open { tag, route, expect, kept } => self.open(tag, route, expect, kept),
+            Input::Say { route, payload } => self.say(route, &payload),
+            Input::Clock(by) => self.ahead += by,
+            Input::Rotate => self.rotate(),
+            Input::Restart { forgets } => self.restart(forgets),
+            Input::Timeout => {
+                self.with(|node, env| node.handle_timeout(env));
+                self.answer();
+            }
+        }
+        self.feed_all();
+        let (agreements, texts) = suite::take_counts();
+        self.work.agreements += agreements;
+        self.work.texts += texts;
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let answers = self.answers.iter().map(|(at, ..)| Deadline::new(*at, "an answer is due"));
+        answers.chain(self.node.deadline()).min_by_key(|deadline| deadline.at)
+    }
+
+    fn trusted(&self) -> Snapshot {
+        let mut picture = Snapshot::new();
+        self.node.trusted(&mut picture);
+        picture
+    }
+
+    fn provisional(&self) -> (usize, usize) {
+        (self.node.provisional(), self.node.provisional_limit())
+    }
+
+    fn work(&mut self) -> Work {
+        std::mem::take(&mut self.work)
+    }
+
+    fn guests(&self) -> Option<(Vec<Identifier>, channel::Places)> {
+        // Sessions open channels of their own, which look the same from here.
+        let places = self.places.filter(|_| self.sessions.is_empty())?;
+        // Not what the node told, but what it holds.
+        let open = self.guests.iter().filter(|(encryptor, _)| self.node.producer_at(encryptor).is_some());
+        Some((open.map(|(_, peer)| *peer).collect(), places))
+    }
+
+    fn face(&self) -> Face {
+        Face {
+            identifier: self.papers.identity.identifier(),
+            rotations: self.papers.identity.changes().len() - 1,
+            attested: self.papers.attested(),
+        }
+    }
+
+    fn wall(&self, now: Instant) -> Timestamp {
+        Timestamp((BEGIN + now.since(Instant::ZERO).as_secs()).saturating_add_signed(self.ahead))
+    }
+
+    fn connection(&self, link: usize) -> Option<Address> {
+        self.connections.get(&link).map(|connection| connection.address.clone())
+    }
+
+    fn heal(&mut self) {
+        self.lateness = Duration::ZERO;
+    }
+
+    fn lateness(&self) -> Duration {
+        self.lateness
+    }
+
+    fn secrets(&self) -> Vec<Vec<u8>> {
+        vec![self.papers.identity.identifier().0.to_vec(), self.papers.static_key.0.to_vec()]
+    }
+}

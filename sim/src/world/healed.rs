@@ -1,0 +1,135 @@
+//! The end of a world: the faults are over, adversaries only watch, and what is owed must come.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::checker::{Property, Violation};
+use crate::plan::Trusts;
+
+use super::talk::Talk;
+use super::{Event, World};
+
+/// How long an attempt to open a channel may take in a healed world.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Messages each way in the healed world: more than a rekey interval.
+const MESSAGES: usize = 40;
+
+/// For how many pairs of ends a healed world shows that they can talk.
+const PAIRS: usize = 4;
+
+/// How long a session may need to notice that its channel is dead, and to have another: three pings of a second, and the
+/// longest pause, twice over because the new one may have been begun just before.
+const SESSION: Duration = Duration::from_secs(20);
+
+impl World {
+    /// The faults are over: links are good, adversaries only watch, and what is owed must come.
+    pub(super) fn heal(&mut self) {
+        if !self.violations.is_empty() {
+            return;
+        }
+        self.phase("healed");
+        self.healed = true;
+        self.adversaries.iter_mut().for_each(|adversary| adversary.retire());
+        self.wires.iter_mut().for_each(|wire| wire.heal());
+        for node in 0..self.hosts.len() {
+            self.standing[node].paused_until = None;
+            self.recover(node);
+            let ahead = self.standing[node].ahead();
+            if ahead != 0 {
+                self.set_clock(node, -ahead);
+            }
+            self.hosts[node].heal();
+        }
+        // What is still under way arrives, and broken connections come back.
+        self.run_until(self.queue.now() + RETRY, |_| false);
+        let pairs: BTreeSet<(usize, usize)> = self.talks.iter().map(|talk| (talk.from, talk.to)).collect();
+        let pairs: Vec<_> = pairs.into_iter().filter(|(from, to)| self.can_talk(*from, *to)).take(PAIRS).collect();
+        for (from, to) in pairs {
+            self.check_pair(from, to);
+        }
+        self.check_sessions();
+    }
+
+    /// Whether these two owe each other a channel.
+    fn can_talk(&self, from: usize, to: usize) -> bool {
+        let identities = [from, to].map(|node| self.hosts[node].face().identifier);
+        // Who took a thief for somebody refuses that somebody from then on.
+        let misled = self.agreement.is_misled(from, &identities[1]) || self.agreement.is_misled(to, &identities[0]);
+        // Who has come back as somebody else has to be trusted anew.
+        let trusted = self.plan.nodes[to].trusts == Trusts::Everybody || !self.standing[from].has_forgotten;
+        !misled && trusted && self.trusts(to, &identities[0])
+    }
+
+    /// A new channel opens between these two, and delivers whatever is said.
+    fn check_pair(&mut self, from: usize, to: usize) {
+        let end = self.queue.now() + self.plan.healed;
+        let mut tag = self.talks.len();
+        while self.violations.is_empty() && self.queue.now() < end {
+            tag = self.talks.len();
+            self.talks.push(Talk::between(from, to, MESSAGES));
+            self.queue.schedule(self.queue.now(), Event::Open { tag });
+            self.run_until(self.queue.now() + RETRY, |world| world.talks[tag].near.is_some());
+            if self.talks[tag].near.is_some() {
+                break;
+            }
+        }
+        let arrived = |world: &Self| [to, from].map(|node| world.ledger.arrived(tag, node));
+        self.run_until(end, |world| arrived(world) == [MESSAGES; 2]);
+        if self.violations.is_empty() && arrived(self) != [MESSAGES; 2] {
+            let counts = arrived(self);
+            let detail = format!(
+                "in a healed world a new channel from node {from} to node {to} delivered {counts:?} of {MESSAGES} messages each way"
+            );
+            self.judge(Err(Violation::new(Property::Liveness, from, detail)));
+        }
+    }
+
+    /// Sessions notice that their channels are dead and have others, by themselves; then they deliver.
+    fn check_sessions(&mut self) {
+        let owed: Vec<usize> = (0..self.talks.len()).filter(|tag| self.owes_a_session(*tag)).collect();
+        if owed.is_empty() {
+            return;
+        }
+        self.run_until(self.queue.now() + SESSION, |_| false);
+        let mut wanted = Vec::new();
+        for &tag in &owed {
+            let talk = &mut self.talks[tag];
+            let order = talk.messages as u64;
+            talk.messages += MESSAGES;
+            wanted.push((tag, talk.to, self.ledger.arrived(tag, talk.to) + MESSAGES));
+            self.queue.schedule(self.queue.now(), Event::Say { tag, forward: true, order });
+        }
+        let missing =
+            |world: &Self| wanted.iter().copied().find(|(tag, to, wanted)| world.ledger.arrived(*tag, *to) < *wanted);
+        self.run_until(self.queue.now() + self.plan.healed, |world| missing(world).is_none());
+        if let (Some((tag, ..)), true) = (missing(self), self.violations.is_empty()) {
+            let detail = format!("in a healed world the session of channel {tag} does not deliver");
+            self.judge(Err(Violation::new(Property::Liveness, self.talks[tag].from, detail)));
+        }
+    }
+
+    /// Whether a session must be up in a healed world: its route still leads to whom it expects. The addresses of
+    /// connections on the way are those of the connections that were there when it began; only its own node names its
+    /// first link.
+    fn owes_a_session(&self, tag: usize) -> bool {
+        let Talk { from, to, kept, kept_at, links, expects, .. } = &self.talks[tag];
+        let same = links.iter().skip(1).all(|(link, epoch)| self.wires[*link].epoch == *epoch);
+        *kept
+            && kept_at.is_some()
+            && same
+            && *expects == Some(self.hosts[*to].face().identifier)
+            && self.can_talk(*from, *to)
+    }
+
+    /// Nothing is lost where nothing can be.
+    pub(super) fn check_calm(&mut self) {
+        let expected: u64 = self.talks.iter().map(|talk| 2 * talk.messages as u64).sum();
+        let (sent, arrived) = (self.ledger.sent(), self.ledger.deliveries());
+        if self.violations.is_empty() && (arrived < sent || sent != expected) {
+            let detail =
+                format!("{} of {sent} messages were lost in a calm world that owed {expected}", sent - arrived);
+            self.judge(Err(Violation::new(Property::Liveness, 0, detail)));
+        }
+    }
+}

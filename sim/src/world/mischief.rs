@@ -1,0 +1,98 @@
+//! What adversaries do of their own accord, with machines of their own.
+
+use razor::identity::{IDENTITY_KEY_VALIDITY, PURPOSE_KEY_VALIDITY};
+use razor::routing::Address;
+
+use crate::adversary::{Capability, Class, Intent};
+use crate::host::{APP, Input, LISTENER};
+
+use super::{ATTEMPTS, Event, World};
+
+/// How many of its channels a besieger keeps busy: the oldest.
+const BUSY: usize = 2;
+
+/// How far clocks are set: further than the skew that is borne, than the attestations of a world are valid from, and
+/// until.
+const JUMPS: [i64; 4] = [120, 200_000, PURPOSE_KEY_VALIDITY as i64, IDENTITY_KEY_VALIDITY as i64];
+
+impl World {
+    pub(super) fn make_mischief(&mut self, adversary: usize) {
+        if self.healed {
+            return;
+        }
+        for emission in self.adversaries[adversary].on_timer() {
+            self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission });
+        }
+        self.situations.extend(self.adversaries[adversary].take_situations());
+        let will = &self.adversaries[adversary];
+        let (every, node, impostor) = (will.every(), will.node(), Class::IMPOSTORS.contains(&will.class()));
+        let (intrudes, besieges, sets) =
+            (will.can(Capability::Intrude), will.can(Capability::Siege), will.can(Capability::SetClocks));
+        if let Some(node) = node.filter(|node| !self.standing[*node].is_down) {
+            // An impostor has nothing else to do.
+            if intrudes && self.mischief.below(if impostor { 4 } else { 16 }) == 0 {
+                self.intrude(adversary, node);
+            }
+            if besieges {
+                match self.mischief.below(8) {
+                    0 | 1 => self.intrude(adversary, node),
+                    2 | 3 => self.keep_busy(node),
+                    _ => {}
+                }
+            }
+        }
+        if sets && self.mischief.below(16) == 0 {
+            self.jump();
+        }
+        self.queue.schedule(self.queue.now() + every, Event::Mischief { adversary });
+    }
+
+    /// An adversary's node opens a channel of its own to a listener, as honest code does.
+    fn intrude(&mut self, adversary: usize, node: usize) {
+        let class = self.adversaries[adversary].class();
+        let posing = matches!(class, Class::Misbinder | Class::StaticThief | Class::PurposeThief | Class::OldKeyThief);
+        let ends = self.plan.channels.iter().flat_map(|channel| {
+            // Whom others open channels to; who poses as somebody, anybody who has to do with him.
+            let from = Some(&channel.from).filter(|_| posing || class == Class::Equivocator);
+            from.into_iter().chain([&channel.to])
+        });
+        let ends: Vec<usize> = ends.filter_map(|name| self.plan.node(name)).collect();
+        let Some(&target) = self.mischief.pick(&ends) else { return };
+        let Some(route) = self.route(node, target, LISTENER, false) else { return };
+        let expect = self.hosts[target].face().identifier;
+        let tag = ATTEMPTS + self.attempts;
+        self.attempts += 1;
+        self.attacks += 1;
+        self.step(node, Input::Open { tag, route, expect, kept: false }, Intent::Honest);
+    }
+
+    /// An adversary's node believes that it has a channel: it says something through it.
+    pub(super) fn attempt_opened(&mut self, node: usize, encryptor: Address) {
+        self.siege.entry(node).or_default().push(encryptor.clone());
+        let payload = self.words.bytes(24);
+        let input = Input::Say { route: vec![encryptor, APP.into()], payload };
+        // What it says comes out with the rest of this step.
+        self.hosts[node].handle(self.queue.now(), input);
+    }
+
+    /// It says something through one of its oldest channels; the others are silent.
+    fn keep_busy(&mut self, node: usize) {
+        let Some(siege) = self.siege.get(&node) else { return };
+        let Some(encryptor) = self.mischief.pick(siege.get(..BUSY).unwrap_or(siege)).cloned() else { return };
+        let payload = self.words.bytes(24);
+        self.step(node, Input::Say { route: vec![encryptor, APP.into()], payload }, Intent::Honest);
+    }
+
+    /// Somebody's clock jumps, or goes back to the true time.
+    fn jump(&mut self) {
+        let node = self.mischief.index(self.hosts.len());
+        let ahead = self.standing[node].ahead();
+        let by = if ahead != 0 {
+            -ahead
+        } else {
+            let by = JUMPS[self.mischief.index(JUMPS.len())];
+            if self.mischief.below(2) == 0 { by } else { -by }
+        };
+        self.set_clock(node, by);
+    }
+}

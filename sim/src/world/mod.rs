@@ -1,0 +1,543 @@
+//! A world: hosts, the links between them, adversaries on the way, and the checkers.
+//!
+//! Time is virtual. Everything that happens is an [`Event`] in one queue; a step gives one host one input and does what
+//! it says. Read in this order:
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | the loop: events, steps, what hosts say |
+//! | `wiring` | connections, frames on their way, who sits on the links |
+//! | `talk` | channels and what applications say through them |
+//! | `faults` | crashes, pauses, clocks, cuts |
+//! | `mischief` | what adversaries do of their own accord |
+//! | `healed` | the end: everything is good again, and what is owed must come |
+
+mod faults;
+mod healed;
+mod mischief;
+mod talk;
+mod wiring;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use razor::env::Instant;
+use razor::error::Error;
+use razor::identity::Identifier;
+use razor::routing::Address;
+
+use crate::adversary::{Adversary, Class, Emission, Intent, Way};
+use crate::checker::{
+    Agreement, End, Guard, Guests, Ledger, Opening, Property, Stolen, Violation, Watch, check_bounds, check_places,
+    check_validity, check_work,
+};
+use crate::host::{Host, Input, Output};
+use crate::plan::{Fault, Plan, Suite};
+use crate::queue::Queue;
+use crate::report::Report;
+use crate::seed::{Seed, Stream};
+use crate::situation::Situation;
+use crate::trace::{Digested, Entry, Trace, What};
+
+use self::faults::Standing;
+use self::talk::Talk;
+use self::wiring::Wire;
+
+/// More events than any plan needs: a world that goes round in circles ends here.
+const MAX_EVENTS: u64 = 50_000_000;
+
+/// Attempts of adversaries have numbers from here on; channels of the plan, and those of the healed world, lower ones.
+const ATTEMPTS: usize = 1 << 32;
+
+#[derive(Debug)]
+enum Event {
+    Arrive {
+        way: Way,
+        bytes: Vec<u8>,
+        intent: Intent,
+        epoch: u32,
+        frame: u64,
+    },
+    /// So many bytes have left a node over a slow link.
+    Left {
+        node: usize,
+        link: usize,
+        bytes: u64,
+        epoch: u32,
+    },
+    Emit {
+        adversary: usize,
+        emission: Emission,
+    },
+    Timer {
+        node: usize,
+        at: Instant,
+    },
+    Open {
+        tag: usize,
+    },
+    Say {
+        tag: usize,
+        forward: bool,
+        order: u64,
+    },
+    Mischief {
+        adversary: usize,
+    },
+    Connect {
+        link: usize,
+    },
+    Fault {
+        number: usize,
+    },
+    /// A node that crashed comes back.
+    Recover {
+        node: usize,
+    },
+}
+
+/// A world.
+pub struct World {
+    plan: Plan,
+    queue: Queue<Event>,
+    trace: Trace,
+    hosts: Vec<Box<dyn Host>>,
+    /// When each host is to be called.
+    timers: Vec<Option<Instant>>,
+    /// What faults have done to each node.
+    standing: Vec<Standing>,
+    wires: Vec<Wire>,
+    /// For each node its links, and who is at their other ends.
+    neighbours: Vec<Vec<(usize, usize)>>,
+    adversaries: Vec<Adversary>,
+    /// Which nodes are adversaries'.
+    hostile: BTreeSet<usize>,
+    mischief: Stream,
+    words: Stream,
+    talks: Vec<Talk>,
+    /// The channels that each adversary's node has opened, by encryptor.
+    siege: BTreeMap<usize, Vec<Address>>,
+    attempts: usize,
+    healed: bool,
+    /// A connection comes up: the bytes that open it pass whatever the link is.
+    opening: bool,
+    checks: bool,
+    watch: Option<Watch>,
+    ledger: Ledger,
+    agreement: Agreement,
+    guests: BTreeMap<usize, Guests>,
+    situations: BTreeSet<Situation>,
+    refusals: BTreeMap<&'static str, u64>,
+    violations: Vec<Violation>,
+    next_frame: u64,
+    arrivals: u64,
+    attacks: u64,
+    guarded: u64,
+    opened: u64,
+}
+
+impl World {
+    /// A world of these hosts, one for each node of the plan.
+    pub fn new(plan: Plan, hosts: Vec<Box<dyn Host>>) -> Self {
+        assert_eq!(hosts.len(), plan.nodes.len(), "one host for each node");
+        let seed = Seed(plan.seed);
+        let mut watch = (plan.suite != Suite::Null).then(Watch::default);
+        let mut agreement = Agreement::default();
+        let hostile: BTreeSet<usize> = plan
+            .adversaries
+            .iter()
+            .filter(|adversary| adversary.class.has_a_node())
+            .filter_map(|adversary| plan.node(adversary.at.as_ref()?))
+            .collect();
+        for (node, host) in hosts.iter().enumerate() {
+            agreement.owns(node, host.face().identifier);
+            if let Some(watch) = watch.as_mut().filter(|_| !hostile.contains(&node)) {
+                host.secrets().into_iter().for_each(|secret| watch.guard(secret));
+            }
+        }
+        for adversary in &plan.adversaries {
+            let Some(node) = adversary.at.as_ref().and_then(|name| plan.node(name)) else { continue };
+            if let Some(victim) = adversary.victim.as_ref().and_then(|name| plan.node(name)) {
+                let from = hosts[victim].face().identifier;
+                match adversary.class {
+                    Class::PurposeThief => agreement.has_stolen(node, Stolen { from, branches: false }),
+                    Class::OldKeyThief => agreement.has_stolen(node, Stolen { from, branches: true }),
+                    _ => {}
+                }
+            }
+            if adversary.class == Class::Equivocator {
+                agreement.is_two_faced(node);
+            }
+        }
+        let guests = hosts.iter().enumerate().filter_map(|(node, host)| {
+            let (_, places) = host.guests()?;
+            Some((node, Guests::new(node, places)))
+        });
+        let mut world = Self {
+            guests: guests.collect(),
+            timers: vec![None; hosts.len()],
+            standing: plan.nodes.iter().map(|node| Standing::new(node.clock)).collect(),
+            wires: plan.links.iter().map(|link| Wire::new(seed, &plan, link)).collect(),
+            neighbours: plan.neighbours(),
+            adversaries: Vec::new(),
+            hostile,
+            mischief: seed.stream("mischief"),
+            words: seed.stream("words"),
+            talks: Vec::new(),
+            siege: BTreeMap::new(),
+            attempts: 0,
+            healed: false,
+            opening: false,
+            checks: true,
+            ledger: Ledger::default(),
+            situations: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            violations: Vec::new(),
+            next_frame: 0,
+            arrivals: 0,
+            attacks: 0,
+            guarded: 0,
+            opened: 0,
+            queue: Queue::default(),
+            trace: Trace::default(),
+            watch,
+            agreement,
+            hosts,
+            plan,
+        };
+        world.place_adversaries();
+        world
+    }
+
+    /// The same world, whose report has the last `events` events in full.
+    #[must_use]
+    pub fn keeping(mut self, events: usize) -> Self {
+        self.trace.keep(events);
+        self
+    }
+
+    /// The same world, whose digest covers this.
+    #[must_use]
+    pub fn digesting(mut self, digested: Digested) -> Self {
+        self.trace.digest_over(digested);
+        self
+    }
+
+    /// The same world, in which nothing is checked: to measure what the checkers cost.
+    #[must_use]
+    pub fn unchecked(mut self) -> Self {
+        self.checks = false;
+        self.watch = None;
+        self
+    }
+
+    /// Runs the world to its end: first with faults, then healed.
+    pub fn run(mut self) -> Report {
+        self.phase("faults");
+        (0..self.wires.len()).for_each(|link| self.connect(link));
+        for (tag, channel) in self.plan.channels.iter().enumerate() {
+            self.talks.push(Talk::planned(&self.plan, channel));
+            self.queue.schedule(Instant::ZERO + channel.at, Event::Open { tag });
+        }
+        for (number, fault) in self.plan.faults.iter().enumerate() {
+            self.queue.schedule(Instant::ZERO + fault.at(), Event::Fault { number });
+        }
+        for (adversary, will) in self.adversaries.iter().enumerate().filter(|(_, will)| !will.every().is_zero()) {
+            self.queue.schedule(Instant::ZERO + will.every(), Event::Mischief { adversary });
+        }
+        let end = Instant::ZERO + self.plan.faulty;
+        self.run_until(end, |_| false);
+        if self.plan.loses_nothing() {
+            self.check_calm();
+        }
+        self.heal();
+        self.report()
+    }
+
+    fn run_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) {
+        while self.violations.is_empty() && !done(self) {
+            let Some(event) = self.queue.pop_until(end) else {
+                self.queue.advance(end);
+                return;
+            };
+            assert!(self.trace.events() < MAX_EVENTS, "a world goes round in circles: seed {}", self.plan.seed);
+            self.take(event);
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        // Who pauses takes everything later, in the same order.
+        let concerned = match &event {
+            Event::Arrive { way, .. } => Some(way.to),
+            Event::Left { node, .. } | Event::Timer { node, .. } => Some(*node),
+            Event::Open { tag } => Some(self.talks[*tag].from),
+            Event::Say { tag, forward, .. } => Some(self.talks[*tag].speaker(*forward)),
+            _ => None,
+        };
+        if let Some(node) = concerned {
+            let standing = &self.standing[node];
+            if standing.is_down {
+                return;
+            }
+            if let Some(until) = standing.paused_until.filter(|until| *until > self.queue.now()) {
+                if let Event::Timer { node, .. } = event {
+                    self.timers[node] = Some(until);
+                    return self.queue.schedule(until, Event::Timer { node, at: until });
+                }
+                return self.queue.schedule(until, event);
+            }
+        }
+        match event {
+            Event::Arrive { way, bytes, intent, epoch, frame } => self.arrive(way, bytes, intent, epoch, frame),
+            Event::Left { node, link, bytes, epoch } => {
+                if self.wires[link].is_up_since(epoch) {
+                    self.step(node, Input::Left(link, bytes), Intent::Honest);
+                }
+            }
+            Event::Emit { adversary, emission } => self.emit(adversary, emission),
+            Event::Timer { node, at } => {
+                if self.timers[node] == Some(at) {
+                    self.timers[node] = None;
+                    self.step(node, Input::Timeout, Intent::Honest);
+                }
+            }
+            Event::Open { tag } => self.open(tag),
+            Event::Say { tag, forward, order } => self.say(tag, forward, order),
+            Event::Mischief { adversary } => self.make_mischief(adversary),
+            Event::Connect { link } => {
+                self.reached(Situation::Reconnected);
+                self.connect(link);
+            }
+            Event::Fault { number } => {
+                let fault: Fault = self.plan.faults[number].clone();
+                self.break_something(&fault);
+            }
+            Event::Recover { node } => self.recover(node),
+        }
+    }
+
+    /// Gives `node` an input and does what it says; a forged input is held against the node's state.
+    fn step(&mut self, node: usize, input: Input, intent: Intent) {
+        let forged = intent == Intent::Forged && self.checks && !self.hostile.contains(&node);
+        if forged {
+            self.hosts[node].work();
+        }
+        let guard = forged.then(|| Guard::before(self.hosts[node].trusted()));
+        self.hosts[node].handle(self.queue.now(), input);
+        while let Some(output) = self.hosts[node].poll() {
+            self.act(node, output, intent);
+        }
+        if let Some(guard) = guard {
+            self.guarded += 1;
+            let verdict = guard.after(node, &self.hosts[node].trusted());
+            self.judge(verdict);
+            let verdict = check_work(node, self.hosts[node].work());
+            self.judge(verdict);
+        }
+        if self.checks && !self.hostile.contains(&node) {
+            let verdict = check_bounds(node, self.hosts[node].provisional());
+            self.judge(verdict);
+            if let Some((peers, places)) = self.hosts[node].guests() {
+                let verdict = check_places(node, &peers, &places, self.is_one_source(node));
+                self.judge(verdict);
+            }
+        }
+        let deadline = self.hosts[node].deadline().map(|deadline| deadline.at.max(self.queue.now()));
+        if let Some(at) = deadline.filter(|at| *at != Instant::NEVER && self.timers[node] != Some(*at)) {
+            self.timers[node] = Some(at);
+            self.queue.schedule(at, Event::Timer { node, at });
+        }
+    }
+
+    fn act(&mut self, node: usize, output: Output, intent: Intent) {
+        let now = self.queue.now();
+        match output {
+            Output::Transmit(link, bytes) => self.transmit(node, link, bytes, intent),
+            Output::Disconnect(link) => self.disconnect(link),
+            Output::Delivered { payload, origin, back } => {
+                self.trace.frame(now, node, What::Delivered, None, 0, intent, &payload);
+                self.delivered(node, &payload, origin, &back);
+            }
+            Output::Opened { tag, encryptor, peer, handshake } => {
+                self.tell(node, || format!("opened {tag:?} with {peer}"));
+                self.channel_opened(node, tag, encryptor, peer, handshake);
+            }
+            Output::Kept { tag, way } => self.talks[tag].kept_at = Some(way),
+            Output::Session { tag, up } => {
+                self.tell(node, || format!("the session of channel {tag} is {}", if up { "up" } else { "down" }));
+                self.session(tag, up);
+            }
+            Output::Failed { tag, error } => {
+                self.tell(node, || format!("failed {tag:?}: {error}"));
+                self.refused(node, error);
+                if !self.hostile.contains(&node) {
+                    self.reached(Situation::HandshakeFailed);
+                }
+            }
+            Output::Closed { encryptor } => {
+                self.tell(node, || "a channel is closed".into());
+                match self.guests.get_mut(&node).map(|guests| guests.closed(&encryptor)) {
+                    None | Some(Ok(false)) => {}
+                    Some(Ok(true)) => self.reached(Situation::Displaced),
+                    Some(Err(violation)) => self.judge(Err(violation)),
+                }
+                if let Some(siege) = self.siege.get_mut(&node) {
+                    siege.retain(|own| *own != encryptor);
+                }
+            }
+            Output::Dropped(error) => {
+                self.tell(node, || format!("dropped: {error}"));
+                self.refused(node, error);
+            }
+        }
+    }
+
+    /// A channel is open at `node`.
+    fn channel_opened(
+        &mut self,
+        node: usize,
+        tag: Option<usize>,
+        encryptor: Address,
+        peer: Identifier,
+        handshake: [u8; 32],
+    ) {
+        let now = self.queue.now();
+        let face = tag.map_or(0, |tag| tag % 2);
+        let rotations = |node: usize| self.hosts[node].face().rotations;
+        let opening = if self.checks {
+            self.agreement.opened(End { node, peer, face }, encryptor.clone(), handshake, rotations)
+        } else {
+            Ok(Opening::First)
+        };
+        if self.hostile.contains(&node) {
+            match opening {
+                Ok(Opening::Thief) => self.reached(Situation::ThiefAccepted),
+                Ok(_) => {}
+                Err(violation) => self.judge(Err(violation)),
+            }
+            return self.attempt_opened(node, encryptor);
+        }
+        self.opened += 1;
+        self.reached(Situation::ChannelOpened);
+        match opening {
+            Ok(Opening::Thief) => self.reached(Situation::ThiefAccepted),
+            Ok(_) => {}
+            Err(violation) => self.judge(Err(violation)),
+        }
+        let verdict = self.check_welcome(node, tag, &peer);
+        self.judge(verdict);
+        let verdict = self.check_attested(node, &peer);
+        self.judge(verdict);
+        if let Some(tag) = tag {
+            self.channel_begins(tag, encryptor);
+        } else if !self.is_a_session(node, &peer) {
+            let one_source = self.is_one_source(node);
+            if let Some(guests) = self.guests.get_mut(&node) {
+                guests.opened(now, encryptor, peer, one_source);
+            }
+        }
+    }
+
+    /// Whether `node` may have a channel with `peer`.
+    fn check_welcome(&self, node: usize, tag: Option<usize>, peer: &Identifier) -> Result<(), Violation> {
+        let welcome = match tag {
+            Some(tag) => self.talks[tag].expects == Some(*peer),
+            None => self.is_a_session(node, peer) || self.trusts(node, peer),
+        };
+        if welcome || !self.checks {
+            return Ok(());
+        }
+        let detail = format!("a channel with {peer} was opened, who is not trusted here");
+        Err(Violation::new(Property::Agreement, node, detail))
+    }
+
+    /// Whether whoever `peer` belongs to is attested now, as far as the clock of `node` can tell.
+    fn check_attested(&self, node: usize, peer: &Identifier) -> Result<(), Violation> {
+        let Some(owner) = self.agreement.owner(peer).filter(|owner| self.checks && !self.hostile.contains(owner))
+        else {
+            return Ok(());
+        };
+        let now = self.queue.now();
+        if self.standing[owner].changed_lately(now) {
+            return Ok(());
+        }
+        let attested = self.hosts[owner].face().attested;
+        let true_wall = self.hosts[node].wall(now).0.saturating_add_signed(-self.standing[node].ahead());
+        let mut verdict = Ok(());
+        for ahead in self.standing[node].ahead_lately(now) {
+            let wall = razor::env::Timestamp(true_wall.saturating_add_signed(ahead));
+            verdict = check_validity(node, attested, wall);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        verdict
+    }
+
+    /// Somebody was refused.
+    fn refused(&mut self, node: usize, error: Error) {
+        *self.refusals.entry(error.requirement()).or_default() += 1;
+        if self.hostile.contains(&node) {
+            return;
+        }
+        let opens = self.talks.iter().any(|talk| talk.from == node);
+        let situation = match error.requirement() {
+            "CHN-10" if opens => Situation::ImpostorRefused,
+            "CHN-10" => Situation::IntruderRefused,
+            "CHN-32" => Situation::ReplayRefused,
+            "CHN-37" => Situation::ForgeryRefused,
+            "IDN-28" => Situation::OlderHistoryRefused,
+            "IDN-29" => Situation::ConflictRefused,
+            "PUR-15" => Situation::MisboundRefused,
+            "PUR-7" | "PUR-8" => Situation::OutOfTimeRefused,
+            "PUR-4" => Situation::StaleAttestationRefused,
+            _ => return,
+        };
+        self.reached(situation);
+    }
+
+    fn judge(&mut self, verdict: Result<(), Violation>) {
+        if let Err(violation) = verdict {
+            let words = violation.to_string();
+            self.trace.add(Entry::new(self.queue.now(), violation.node, What::Violated, words));
+            self.violations.push(violation);
+        }
+    }
+
+    fn reached(&mut self, situation: Situation) {
+        self.situations.insert(situation);
+    }
+
+    fn phase(&mut self, name: &str) {
+        self.trace.add(Entry::new(self.queue.now(), 0, What::Phase, name));
+    }
+
+    /// A node tells its owner something.
+    fn tell(&mut self, node: usize, words: impl FnOnce() -> String) {
+        self.trace.add(Entry::new(self.queue.now(), node, What::Event, words()));
+    }
+
+    /// Whether all that ever reached a node came over one connection.
+    fn is_one_source(&self, node: usize) -> bool {
+        matches!(self.neighbours[node][..], [(link, _)] if self.wires[link].epoch == 0)
+    }
+
+    fn report(self) -> Report {
+        Report {
+            seed: self.plan.seed,
+            preset: self.plan.preset,
+            events: self.trace.events(),
+            arrivals: self.arrivals,
+            sent: self.ledger.sent(),
+            deliveries: self.ledger.deliveries(),
+            attacks: self.attacks,
+            guarded: self.guarded,
+            channels: self.opened,
+            digest: self.trace.digest_so_far(),
+            situations: self.situations,
+            refusals: self.refusals,
+            violations: self.violations,
+            plan: self.plan,
+            entries: self.trace.into_entries(),
+        }
+    }
+}

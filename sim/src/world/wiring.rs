@@ -1,0 +1,349 @@
+//! Connections, frames on their way, and who sits on the links.
+
+use std::time::Duration;
+
+use razor::env::Instant;
+use razor::routing::Address;
+
+use crate::adversary::{Adversary, Emission, Intent, Target, Way};
+use crate::checker::{Property, Violation};
+use crate::host::{HOP, Input};
+use crate::link::{Arrival, Link};
+use crate::plan::{self, Plan};
+use crate::seed::Seed;
+use crate::situation::Situation;
+use crate::trace::{Entry, What};
+
+use super::{Event, World};
+
+/// How long a broken connection stays down.
+const DOWN: Duration = Duration::from_millis(20);
+
+/// The bytes of a frame's length, which a datagram has no need of.
+const LENGTH: usize = 4;
+
+/// One link: both directions and the connection over it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    /// The nodes at its ends.
+    ends: [usize; 2],
+    /// To the second end, to the first.
+    directions: [Direction; 2],
+    /// Which end is behind a NAT, and how long that remembers.
+    nat: Option<(usize, Option<Duration>)>,
+    /// When the end behind the NAT last said something.
+    spoke: Instant,
+    /// Counts connections; bytes of an older one never arrive.
+    pub(super) epoch: u32,
+    up: bool,
+}
+
+#[derive(Debug)]
+struct Direction {
+    link: Link,
+    /// The adversaries that what is sent passes, one after the other.
+    taps: Vec<usize>,
+}
+
+impl Wire {
+    pub(super) fn new(seed: Seed, plan: &Plan, link: &plan::Link) -> Self {
+        let [one, other] = &link.between;
+        let direction = |from: &str, to: &str| Direction {
+            link: Link::new(link, seed.stream(&format!("link from {from} to {to}"))),
+            taps: Vec::new(),
+        };
+        let number = |name: &String| plan.node(name).expect("a plan that was checked");
+        Self {
+            ends: [number(one), number(other)],
+            directions: [direction(one, other), direction(other, one)],
+            nat: link.behind_nat.as_ref().map(|name| (number(name), link.nat_idle)),
+            spoke: Instant::ZERO,
+            epoch: 0,
+            up: false,
+        }
+    }
+
+    pub(super) fn is_up_since(&self, epoch: u32) -> bool {
+        self.up && self.epoch == epoch
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// The direction that ends at `to`.
+    fn toward(&mut self, to: usize) -> &mut Direction {
+        let [towards_second, towards_first] = &mut self.directions;
+        if self.ends[1] == to { towards_second } else { towards_first }
+    }
+
+    /// What is sent to `to` is cut off until then.
+    pub(super) fn cut(&mut self, to: usize, until: Instant) {
+        self.toward(to).link.cut(until);
+    }
+
+    pub(super) fn heal(&mut self) {
+        self.directions.iter_mut().for_each(|direction| direction.link.heal());
+        self.nat = None;
+    }
+}
+
+impl World {
+    /// Puts the adversaries of the plan at their places.
+    pub(super) fn place_adversaries(&mut self) {
+        for (number, planned) in self.plan.adversaries.iter().enumerate() {
+            let node = planned.at.as_ref().and_then(|name| self.plan.node(name));
+            let ways: Vec<Way> = match (node, &planned.between) {
+                // Who has a node has what leaves it; who only watches it has what comes, too.
+                (Some(node), _) => self.neighbours[node].iter().map(|&(link, to)| Way { link, to }).collect(),
+                (None, Some([one, other])) => {
+                    let link = self.plan.link(one, other).expect("a plan that was checked");
+                    self.wires[link].ends.map(|to| Way { link, to }).to_vec()
+                }
+                (None, None) => Vec::new(),
+            };
+            for way in &ways {
+                self.wires[way.link].toward(way.to).taps.push(number);
+            }
+            let random = Seed(self.plan.seed).stream(&format!("adversary {number}"));
+            let owned = node.filter(|_| planned.class.has_a_node());
+            self.adversaries.push(Adversary::new(planned, owned, ways, random));
+        }
+    }
+
+    /// `node` sends something over `link`.
+    pub(super) fn transmit(&mut self, node: usize, link: usize, bytes: Vec<u8>, intent: Intent) {
+        let to = self.beside(node, link);
+        let way = Way { link, to };
+        if let Some(watch) = &self.watch {
+            let verdict = watch.examine(node, &bytes);
+            self.judge(verdict);
+        }
+        if self.opening {
+            // A connection that is up has exchanged them; a datagram link has no connections.
+            let epoch = self.wires[link].epoch;
+            self.leave(way, self.queue.now(), bytes.len());
+            let event = Event::Arrive { way, bytes, intent: Intent::Honest, epoch, frame: 0 };
+            return self.queue.schedule(self.queue.now(), event);
+        }
+        let wire = &mut self.wires[link];
+        if matches!(wire.nat, Some((behind, _)) if behind == node) {
+            wire.spoke = self.queue.now();
+        }
+        self.pass(way, 0, bytes, intent, true);
+    }
+
+    /// Bytes have left for `way`, which the sender hears if the link is slow.
+    fn leave(&mut self, way: Way, at: Instant, bytes: usize) {
+        let wire = &mut self.wires[way.link];
+        if wire.toward(way.to).link.is_slow() {
+            let epoch = wire.epoch;
+            let node = self.beside(way.to, way.link);
+            self.queue.schedule(at, Event::Left { node, link: way.link, bytes: bytes as u64, epoch });
+        }
+    }
+
+    /// A frame goes along a way from the adversary of this place on. `own` says that it is what a node has sent, which
+    /// waits for it to leave.
+    fn pass(&mut self, way: Way, place: usize, bytes: Vec<u8>, intent: Intent, own: bool) {
+        let Some(&adversary) = self.wires[way.link].toward(way.to).taps.get(place) else {
+            return self.carry(way, bytes, intent, own);
+        };
+        let length = bytes.len();
+        let emissions = self.adversaries[adversary].on_frame(way, bytes, intent);
+        if emissions.is_empty() {
+            let words = format!("by the {}", self.adversaries[adversary].class());
+            self.trace.add(Entry { way: Some(way), ..Entry::new(self.queue.now(), way.to, What::Swallowed, words) });
+        }
+        let mut own = own;
+        for emission in emissions {
+            let untouched = emission.by.is_none() && emission.delay.is_zero() && emission.target == Target::Along(way);
+            if untouched {
+                self.pass(way, place + 1, emission.bytes, emission.intent, std::mem::take(&mut own));
+            } else {
+                self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission });
+            }
+        }
+        if own {
+            // As far as the sender can see, it has left.
+            self.leave(way, self.queue.now(), length);
+        }
+        self.situations.extend(self.adversaries[adversary].take_situations());
+    }
+
+    /// A frame leaves an adversary's hands.
+    pub(super) fn emit(&mut self, adversary: usize, emission: Emission) {
+        let Emission { target, bytes, intent, by, .. } = emission;
+        let class = self.adversaries[adversary].class();
+        let node = self.adversaries[adversary].node();
+        let way = match &target {
+            Target::Along(way) => Some(*way),
+            Target::Own(_) => None,
+        };
+        if intent != Intent::Honest {
+            self.attacks += 1;
+            let done = by.map_or(String::new(), |by| format!(": {by}"));
+            let at = node.or(way.map(|way| self.beside(way.to, way.link))).unwrap_or(0);
+            let words = format!("by the {class}{done}");
+            self.trace.add(Entry {
+                way,
+                intent,
+                bytes: bytes.clone(),
+                ..Entry::new(self.queue.now(), at, What::Injected, words)
+            });
+        }
+        match target {
+            Target::Along(way) => {
+                let taps = &self.wires[way.link].toward(way.to).taps;
+                let place = taps.iter().position(|tap| *tap == adversary).map_or(0, |place| place + 1);
+                self.pass(way, place, bytes, intent, false);
+            }
+            Target::Own(came) => {
+                let Some(node) = node else { return };
+                let links = self.neighbours[node].iter().map(|(link, _)| *link);
+                let link = links.into_iter().find(|link| self.hosts[node].connection(*link).as_ref() == Some(&came));
+                if let Some(link) = link {
+                    self.step(node, Input::Bytes(link, bytes), intent);
+                }
+            }
+        }
+    }
+
+    /// Puts a frame on a link.
+    fn carry(&mut self, way: Way, mut bytes: Vec<u8>, intent: Intent, own: bool) {
+        let now = self.queue.now();
+        let from = self.beside(way.to, way.link);
+        let wire = &mut self.wires[way.link];
+        if !wire.up {
+            return;
+        }
+        let (epoch, spoke, nat) = (wire.epoch, wire.spoke, wire.nat);
+        let link = &mut wire.toward(way.to).link;
+        let (datagram, length) = (link.is_datagram(), bytes.len());
+        if let Some((behind, Some(idle))) = nat
+            && behind == way.to
+            && now.since(spoke) > idle
+        {
+            self.reached(Situation::NatForgot);
+            if !datagram {
+                self.disconnect(way.link);
+            } else if own {
+                self.leave(way, now, length);
+            }
+            return;
+        }
+        self.next_frame += 1;
+        let frame = self.next_frame;
+        self.trace.frame(now, from, What::Sent, Some(way), frame, intent, &bytes);
+        if datagram {
+            bytes.drain(..LENGTH.min(bytes.len()));
+        }
+        let link = &mut self.wires[way.link].toward(way.to).link;
+        let before = link.counts;
+        let mut arrivals = Vec::new();
+        let left = link.send(now, &bytes, &mut arrivals);
+        let counts = link.counts;
+        if own {
+            if left > now && !datagram {
+                self.reached(Situation::SenderWaited);
+            }
+            self.leave(way, left, length);
+        }
+        if counts.lost > before.lost {
+            self.reached(Situation::LinkLoss);
+            self.trace.frame(now, from, What::Lost, Some(way), frame, intent, &[]);
+        }
+        if counts.duplicated > before.duplicated {
+            self.reached(Situation::LinkDuplicate);
+        }
+        if counts.corrupted > before.corrupted {
+            self.reached(Situation::LinkDamage);
+        }
+        for Arrival { at, mut bytes, damaged } in arrivals {
+            let intent = if damaged { Intent::Tampered } else { intent };
+            if datagram {
+                let length = (bytes.len() as u32).to_be_bytes();
+                bytes.splice(..0, length);
+            }
+            self.queue.schedule(at, Event::Arrive { way, bytes, intent, epoch, frame });
+        }
+    }
+
+    pub(super) fn arrive(&mut self, way: Way, bytes: Vec<u8>, intent: Intent, epoch: u32, frame: u64) {
+        if !self.wires[way.link].is_up_since(epoch) {
+            return;
+        }
+        self.arrivals += 1;
+        self.trace.frame(self.queue.now(), way.to, What::Arrived, Some(way), frame, intent, &bytes);
+        self.step(way.to, Input::Bytes(way.link, bytes), intent);
+    }
+
+    pub(super) fn connect(&mut self, link: usize) {
+        let ends = self.wires[link].ends;
+        if self.wires[link].up || ends.iter().any(|node| self.standing[*node].is_down) {
+            return;
+        }
+        if let Some(until) = ends.iter().filter_map(|node| self.standing[*node].paused_until).max()
+            && until > self.queue.now()
+        {
+            return self.queue.schedule(until, Event::Connect { link });
+        }
+        self.wires[link].up = true;
+        self.wires[link].spoke = self.queue.now();
+        self.trace.add(Entry::new(self.queue.now(), ends[0], What::Connection, format!("link {link} is up")));
+        let slow = self.wires[link].directions[0].link.is_slow();
+        self.opening = true;
+        for node in ends {
+            self.step(node, Input::Connected { link, slow }, Intent::Honest);
+        }
+        self.opening = false;
+    }
+
+    /// Ends the connection over `link` at both ends and has it made again.
+    pub(super) fn disconnect(&mut self, link: usize) {
+        if !std::mem::take(&mut self.wires[link].up) {
+            return;
+        }
+        self.wires[link].epoch += 1;
+        let ends = self.wires[link].ends;
+        self.trace.add(Entry::new(self.queue.now(), ends[0], What::Connection, format!("link {link} is down")));
+        for node in ends.into_iter().filter(|node| !self.standing[*node].is_down) {
+            self.hosts[node].handle(self.queue.now(), Input::Disconnected(link));
+        }
+        self.queue.schedule(self.queue.now() + DOWN, Event::Connect { link });
+    }
+
+    /// The route from `node` to `to`, over connections that are up, ending at its worker `last`. From within a channel
+    /// it begins with the hop.
+    pub(super) fn route(&self, node: usize, to: usize, last: &str, within: bool) -> Option<Vec<Address>> {
+        let way = plan::way(&self.neighbours, node, to, |link| self.wires[link].up)?;
+        let mut route = Vec::new();
+        let mut at = node;
+        for (link, next) in way {
+            if at != node || within {
+                route.push(HOP.into());
+            }
+            // An application knows its own links by name.
+            let own = at == node && !within;
+            route.push(if own { crate::party::alias(link) } else { self.hosts[at].connection(link)? });
+            at = next;
+        }
+        route.push(last.into());
+        Some(route)
+    }
+
+    /// The node at the other end of a link.
+    pub(super) fn beside(&self, node: usize, link: usize) -> usize {
+        let [one, other] = self.wires[link].ends;
+        if one == node { other } else { one }
+    }
+
+    /// Nothing that honest applications say to one another reaches an adversary's application.
+    pub(super) fn check_secrecy(&self, node: usize, payload: &[u8]) -> Result<(), Violation> {
+        if crate::checker::contains_mark(payload) {
+            let detail = "an adversary was sent what is for somebody else";
+            return Err(Violation::new(Property::Confidentiality, node, detail));
+        }
+        Ok(())
+    }
+}
