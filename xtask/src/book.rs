@@ -26,28 +26,27 @@ pub(crate) fn preprocess(root: &Path) -> Outcome {
     for item in book[items].as_array_mut().into_iter().flatten() {
         // Titles of parts and separators are items, too.
         if let Some(item) = item.get_mut("Chapter") {
-            chapter(root, &spec, &pairs, item)?;
+            chapter(&spec, &pairs, item);
         }
     }
     println!("{book}");
     Ok(())
 }
 
-fn chapter(root: &Path, spec: &Spec, pairs: &[Pair], chapter: &mut Value) -> Outcome {
-    let Some(path) = chapter["path"].as_str().map(str::to_owned) else { return Ok(()) };
-    let Some(content) = chapter["content"].as_str() else { return Ok(()) };
+fn chapter(spec: &Spec, pairs: &[Pair], chapter: &mut Value) {
+    let Some(path) = chapter["path"].as_str().map(str::to_owned) else { return };
+    let Some(content) = chapter["content"].as_str() else { return };
     if path == "tracing.md" {
         chapter["content"] = content.replace("{{tracing}}", &table(spec)).into();
         chapter["sub_items"] = pages(spec).into();
     } else if path == "models.md" {
         chapter["content"] = content.replace("{{models}}", &models::section(spec, pairs)).into();
-        chapter["sub_items"] = models::sources(root, pairs)?.into();
+        chapter["sub_items"] = models::sources(pairs).into();
     } else if path == "state-diagrams.md" {
         chapter["content"] = diagrams::with_pictures(content).into();
     } else {
         chapter["content"] = link(spec, pairs, path.trim_end_matches(".md"), content).into();
     }
-    Ok(())
 }
 
 /// Adds the line with links below every requirement of a chapter.

@@ -1,10 +1,13 @@
-//! What a model says of itself: its head, its queries with what is expected of them, and how its broken twin differs.
+//! What a model says of itself: its head, its queries with what is expected of them, the lines that it cannot do without,
+//! and how its broken twin differs.
 //!
 //! ```text
 //! // A sentence: what is modelled, or what the twin does wrong.
 //! // covers: CHN-6 CHN-7            in a twin `breaks:`, the requirements that it does not keep
 //! // twin: handshake.broken.vp      in a twin `twin of:`
 //! // sessions: 2                    how many of each party run side by side
+//! ...
+//! _ = ASSERT(attested, static)? // needed for CHN-8 PUR-15
 //! ...
 //! queries[
 //!     confidentiality? message // holds: only Bob reads what Alice sends
@@ -44,6 +47,15 @@ pub(crate) struct Query {
     pub(crate) claim: String,
 }
 
+/// A line without which there is an attack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// Its number in the file, from 1.
+    pub(crate) line: usize,
+    /// What it is needed for.
+    pub(crate) requirements: Vec<String>,
+}
+
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Model {
@@ -58,8 +70,11 @@ pub(crate) struct Model {
     /// How many of each party run side by side.
     pub(crate) sessions: u8,
     pub(crate) queries: Vec<Query>,
+    pub(crate) needed: Vec<Needed>,
     /// The lines without comments, up to the queries.
     code: Vec<String>,
+    /// The whole text.
+    pub(crate) text: String,
 }
 
 /// A model and its broken twin.
@@ -89,13 +104,19 @@ impl Model {
             wrong.push(format!("{file}: `sessions: {sessions}` is no number from 1 to 16"));
             0
         });
-        let title = head.first().map_or("", |line| line.trim_end_matches('.'));
-        if title.is_empty() || title.contains(':') {
+        let title = head.first().and_then(|line| line.strip_suffix('.')).unwrap_or_default();
+        if title.is_empty() {
             wrong.push(format!("{file}: its first line says in a sentence what it is"));
         }
         let mut lines = text.lines().enumerate();
-        let code = lines.by_ref().map(|(_, line)| line).take_while(|line| !line.starts_with("queries["));
-        let code = code.map(without_comment).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        let (mut code, mut needed) = (Vec::new(), Vec::new());
+        for (index, line) in lines.by_ref().take_while(|(_, line)| !line.starts_with("queries[")) {
+            code.push(without_comment(line).to_owned());
+            if let Some((_, ids)) = line.split_once("// needed for ") {
+                needed.push(Needed { line: index + 1, requirements: words(ids) });
+            }
+        }
+        code.retain(|line| !line.is_empty());
         let mut queries = Vec::new();
         for (index, line) in lines {
             let query = without_comment(line);
@@ -119,11 +140,13 @@ impl Model {
         let model = Self {
             file: file.to_owned(),
             title: title.to_owned(),
-            requirements: requirements.split_ascii_whitespace().map(str::to_owned).collect(),
+            requirements: words(requirements),
             other: other.to_owned(),
             sessions,
             queries,
+            needed,
             code,
+            text: text.to_owned(),
         };
         if wrong.is_empty() { Ok(model) } else { Err(wrong) }
     }
@@ -131,6 +154,14 @@ impl Model {
     /// The file's name without its extension.
     pub(crate) fn name(&self) -> &str {
         self.file.trim_end_matches(".vp")
+    }
+
+    /// The text with this line left empty.
+    pub(crate) fn without(&self, needed: &Needed) -> String {
+        let lines = self.text.lines().enumerate();
+        lines
+            .map(|(index, line)| if index + 1 == needed.line { "\n".to_owned() } else { format!("{line}\n") })
+            .collect()
     }
 
     fn expects(&self, expected: Expected) -> bool {
@@ -155,8 +186,13 @@ impl Pair {
                 gaps.push(format!("{file}: it names no requirement"));
             }
         }
-        let uncovered = twin.requirements.iter().filter(|id| !model.requirements.contains(id));
-        gaps.extend(uncovered.map(|id| format!("{}: it breaks {id}, which {} does not cover", twin.file, model.file)));
+        let covered: BTreeSet<&String> = model.requirements.iter().collect();
+        let shown: BTreeSet<&String> =
+            twin.requirements.iter().chain(model.needed.iter().flat_map(|needed| &needed.requirements)).collect();
+        let claimed = covered.difference(&shown);
+        gaps.extend(claimed.map(|id| format!("{}: neither its twin nor a line shows that it covers {id}", model.file)));
+        let silent = shown.difference(&covered);
+        gaps.extend(silent.map(|id| format!("{}: it does not say that it covers {id}", model.file)));
         if twin.other != model.file {
             gaps.push(format!("{}: it is the twin of {}, not of {}", twin.file, model.file, twin.other));
         }
@@ -215,6 +251,10 @@ fn is_twin(file: &str) -> bool {
     file.ends_with(".broken.vp")
 }
 
+fn words(text: &str) -> Vec<String> {
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
 fn without_comment(line: &str) -> &str {
     line.split("//").next().unwrap_or_default().trim()
 }
@@ -270,7 +310,8 @@ mod tests {
 // More prose: with a colon.
 attacker[active]
 principal Bob[
-\t_ = SIGNVERIF(key, data, signature)? // ABC-1
+\t_ = SIGNVERIF(key, data, signature)?
+\t_ = ASSERT(data, expected)? // needed for ABC-2
 \topened = HASH(data)
 ]
 queries[
@@ -288,6 +329,7 @@ queries[
 // sessions: 1
 attacker[active]
 principal Bob[
+\t_ = ASSERT(data, expected)?
 \topened = HASH(data)
 ]
 queries[
@@ -311,7 +353,7 @@ queries[
         assert_eq!(model.requirements, ["ABC-1", "ABC-2"]);
         assert_eq!(model.sessions, 2);
         let expected: Vec<_> = model.queries.iter().map(|q| (q.line, q.expected, q.claim.as_str())).collect();
-        assert_eq!(expected, [(13, Expected::Attack, "it is public"), (14, Expected::Holds, "Alice signed it")]);
+        assert_eq!(expected, [(14, Expected::Attack, "it is public"), (15, Expected::Holds, "Alice signed it")]);
         assert!(model.queries[1].text.contains("precondition[Bob -> Carol: done]"));
         assert_eq!(wrong(WHOLE, BROKEN), "");
     }
@@ -335,8 +377,8 @@ queries[
     #[test]
     fn a_query_without_an_expectation_is_refused() {
         let silent = WHOLE.replace(" // attack: it is public", "");
-        assert!(wrong(&silent, BROKEN).contains("x.vp:13: say"));
-        assert!(wrong(&WHOLE.replace("attack: it", "perhaps: it"), BROKEN).contains("x.vp:13: say"));
+        assert!(wrong(&silent, BROKEN).contains("x.vp:14: say"));
+        assert!(wrong(&WHOLE.replace("attack: it", "perhaps: it"), BROKEN).contains("x.vp:14: say"));
     }
 
     #[test]
@@ -346,11 +388,26 @@ queries[
 
     #[test]
     fn a_twin_breaks_what_its_model_covers_and_is_attacked_where_its_model_is_not() {
-        assert!(wrong(WHOLE, &BROKEN.replace("breaks: ABC-1", "breaks: ABC-9")).contains("breaks ABC-9"));
+        assert!(wrong(WHOLE, &BROKEN.replace("breaks: ABC-1", "breaks: ABC-9")).contains("that it covers ABC-9"));
         assert!(wrong(WHOLE, &BROKEN.replace("attack: anybody", "holds: anybody")).contains("no attack is expected"));
         assert!(wrong(WHOLE, &BROKEN.replace("data[ //", "opened[ //")).contains("does not ask what"));
-        let same = BROKEN.replace("\topened", "\t_ = SIGNVERIF(key, data, signature)?\n\topened");
+        let same = BROKEN.replace("Bob[\n", "Bob[\n\t_ = SIGNVERIF(key, data, signature)?\n");
         assert!(wrong(WHOLE, &same).contains("nothing is broken"));
+    }
+
+    #[test]
+    fn a_model_covers_what_its_twin_breaks_and_what_its_lines_are_needed_for_and_nothing_else() {
+        let model = Model::parse("x.vp", WHOLE).unwrap();
+        assert_eq!(model.needed, [Needed { line: 10, requirements: vec!["ABC-2".to_owned()] }]);
+        let without = model.without(&model.needed[0]);
+        assert!(!without.contains("ASSERT") && without.lines().count() == WHOLE.lines().count());
+        assert!(
+            wrong(&WHOLE.replace(" // needed for ABC-2", ""), BROKEN).contains("nor a line shows that it covers ABC-2")
+        );
+        assert!(
+            wrong(&WHOLE.replace("covers: ABC-1 ABC-2", "covers: ABC-1"), BROKEN)
+                .contains("does not say that it covers ABC-2")
+        );
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! The models in the book: made whenever it is built, so that nothing of it can be stale.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -40,7 +38,7 @@ pub(crate) fn section(spec: &Spec, pairs: &[Pair]) -> String {
 }
 
 /// A page for each model: its text, and the lines in which its twin differs.
-pub(crate) fn sources(root: &Path, pairs: &[Pair]) -> std::io::Result<Vec<Value>> {
+pub(crate) fn sources(pairs: &[Pair]) -> Vec<Value> {
     let page = |(number, pair): (usize, &Pair)| {
         let name = pair.model.name();
         let mut content = format!("# Model: {name}\n\nThe twin differs in these lines:\n\n```diff\n");
@@ -50,12 +48,12 @@ pub(crate) fn sources(root: &Path, pairs: &[Pair]) -> std::io::Result<Vec<Value>
                 let _ = writeln!(content, "{sign}{line}");
             }
         }
-        let text = fs::read_to_string(root.join(FOLDER).join(&pair.model.file))?;
-        let _ = writeln!(content, "```\n\nThe model, `{FOLDER}/{}`:\n\n```text\n{text}```", pair.model.file);
-        Ok(json!({ "Chapter": {
+        let Model { file, text, .. } = &pair.model;
+        let _ = writeln!(content, "```\n\nThe model, `{FOLDER}/{file}`:\n\n```text\n{text}```");
+        json!({ "Chapter": {
             "name": format!("Model: {name}"), "content": content, "number": null, "sub_items": [],
             "path": format!("models/{name}.md"), "source_path": null, "parent_names": ["Symbolic models"], "order": number,
-        }}))
+        }})
     };
     pairs.iter().enumerate().map(page).collect()
 }

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// The line of the query, from 1.
-    pub(super) line: u64,
+    pub(super) line: usize,
     /// What the attacker achieves, if there is an attack.
     pub(super) attack: Option<String>,
     /// Whether the search came to its end within the number of sessions, and was not cut short before.
@@ -76,7 +76,8 @@ fn verdicts(report: &str) -> Result<Vec<Verdict>, Box<dyn std::error::Error>> {
         let attack = query["resolved"].as_bool()?.then(|| query["conclusion"].as_str().unwrap_or_default().to_owned());
         let envelope = &query["envelope"];
         let exhausted = envelope["exhausted"].as_bool()? && envelope["truncations"].as_array()?.is_empty();
-        Some(Verdict { line: query["range"]["line"].as_u64()?, attack, exhausted })
+        let line = usize::try_from(query["range"]["line"].as_u64()?).ok()?;
+        Some(Verdict { line, attack, exhausted })
     };
     let verdicts: Option<Vec<_>> = queries.iter().map(verdict).collect();
     Ok(verdicts.ok_or("a report whose queries are in another form: is it another version of the tool?")?)
