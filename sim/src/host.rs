@@ -84,7 +84,7 @@ pub enum Input {
 }
 
 /// What a host gives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Bytes go out over this link: whole frames, or the byte that opens a connection.
     Transmit(usize, Vec<u8>),

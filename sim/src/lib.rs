@@ -14,6 +14,7 @@ pub mod link;
 pub mod party;
 pub mod plan;
 pub mod queue;
+pub mod record;
 pub mod report;
 pub mod seed;
 pub mod situation;
@@ -22,6 +23,7 @@ pub mod world;
 
 pub use campaign::Campaign;
 pub use plan::{Plan, Preset, Sketch};
+pub use record::Record;
 pub use report::Report;
 pub use seed::Seed;
 pub use situation::Situation;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::checker::Violation;
 use crate::plan::{Plan, Preset};
+use crate::record::Record;
 use crate::situation::Situation;
 use crate::trace::Entry;
 
@@ -41,6 +42,8 @@ pub struct Report {
     pub plan: Plan,
     /// The last events, as many as were to be kept.
     pub entries: Vec<Entry>,
+    /// The record, if the world was to keep one.
+    pub record: Option<Record>,
 }
 
 impl Report {

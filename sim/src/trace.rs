@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::adversary::{Intent, Way};
 use crate::frame::{Frame, Kind};
+use crate::host::Output;
 
 /// What happened at one place at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -43,9 +44,22 @@ pub enum What {
     Phase,
 }
 
+/// What led to something, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cause {
+    /// The number of the entry before it; zero if there is none.
+    pub entry: u64,
+    /// The deed of an adversary, by its place in the record of the world.
+    pub deed: Option<usize>,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Its place among all events of the world, from one on.
+    pub number: u64,
+    /// What led to it.
+    pub cause: Cause,
     /// When.
     pub at: Instant,
     /// At which node.
@@ -62,12 +76,26 @@ pub struct Entry {
     pub bytes: Vec<u8>,
     /// In words.
     pub words: String,
+    /// What a node told its owner, in a world that keeps a record.
+    pub told: Option<Output>,
 }
 
 impl Entry {
     /// Something that happened to no frame.
     pub fn new(at: Instant, node: usize, what: What, words: impl Into<String>) -> Self {
-        Self { at, node, what, way: None, frame: 0, intent: Intent::Honest, bytes: Vec::new(), words: words.into() }
+        Self {
+            number: 0,
+            cause: Cause::default(),
+            at,
+            node,
+            what,
+            way: None,
+            frame: 0,
+            intent: Intent::Honest,
+            bytes: Vec::new(),
+            words: words.into(),
+            told: None,
+        }
     }
 }
 
@@ -105,6 +133,10 @@ pub struct Trace {
     events: u64,
     keep: usize,
     last: VecDeque<Entry>,
+    /// What leads to whatever is added.
+    cause: Cause,
+    /// What the next entry is about.
+    told: Option<Output>,
 }
 
 impl Trace {
@@ -161,7 +193,7 @@ impl Trace {
             }
             _ => self.digest(at, node, what, way, frame, bytes.len(), &[]),
         }
-        self.remember(|| Entry { at, node, what, way, frame, intent, bytes: bytes.to_vec(), words: String::new() });
+        self.remember(|| Entry { way, frame, intent, bytes: bytes.to_vec(), ..Entry::new(at, node, what, "") });
     }
 
     #[expect(clippy::too_many_arguments, reason = "one header, laid out once")]
@@ -190,7 +222,28 @@ impl Trace {
         if self.last.len() == self.keep {
             self.last.pop_front();
         }
-        self.last.push_back(entry());
+        let (number, cause, told) = (self.events, self.cause, self.told.take());
+        self.last.push_back(Entry { number, cause, told, ..entry() });
+    }
+
+    /// What leads to whatever is added.
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// From now on whatever is added is a consequence of this; what it was of before.
+    pub fn because(&mut self, cause: Cause) -> Cause {
+        std::mem::replace(&mut self.cause, cause)
+    }
+
+    /// From now on whatever is added is a consequence of the last entry; what it was of before.
+    pub fn because_of_last(&mut self) -> Cause {
+        self.because(Cause { entry: self.events, deed: None })
+    }
+
+    /// What the next entry is about.
+    pub fn tell(&mut self, told: Output) {
+        self.told = Some(told);
     }
 
     /// How many events.

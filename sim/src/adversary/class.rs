@@ -16,6 +16,11 @@ macro_rules! named {
         impl $name {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// What it is, in a sentence or two.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii_start(),)+ }
+            }
         }
 
         impl fmt::Display for $name {

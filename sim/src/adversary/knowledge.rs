@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use razor::routing::Address;
 
 use crate::frame::{Frame, Kind};
+use crate::record::Fact;
 
 use super::Way;
 
@@ -56,9 +57,11 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// A frame goes along `way`.
-    pub fn saw(&mut self, way: Way, frame: &Frame, bytes: &[u8]) {
-        match frame.kind() {
+    /// A frame goes along `way`. What is new in it is added to `news`, if somebody asks.
+    pub fn saw(&mut self, way: Way, frame: &Frame, bytes: &[u8], news: Option<&mut Vec<Fact>>) {
+        let kind = frame.kind();
+        let before = news.is_some().then(|| (self.largest(&frame.onward), self.listener(way) == Some(&frame.onward)));
+        match kind {
             Kind::Channel(nonce) => {
                 let nothing = Traffic { way, messages: 0, largest: 0 };
                 let traffic = self.channels.entry(frame.onward.clone()).or_insert(nothing);
@@ -70,6 +73,21 @@ impl Knowledge {
             }
             Kind::Handshake | Kind::Other => {}
         }
+        if let (Some(news), Some((largest, is_known))) = (news, before) {
+            let route = || frame.onward.clone();
+            news.push(Fact::Frame { way, kind, displaced: self.seen.len() == KEPT });
+            if kind == Kind::FirstMessage && !is_known {
+                news.push(Fact::Listener { way, route: route() });
+            }
+            if let Some(nonce) = self.largest(&frame.onward).filter(|_| matches!(kind, Kind::Channel(_))) {
+                if largest.is_none() {
+                    news.push(Fact::Channel { way, route: route() });
+                }
+                if largest != Some(nonce) {
+                    news.push(Fact::Nonce { route: route(), nonce });
+                }
+            }
+        }
         let seen = Seen { way, frame: frame.clone(), bytes: bytes.to_vec() };
         if self.seen.len() < KEPT {
             self.seen.push(seen);
@@ -77,6 +95,11 @@ impl Knowledge {
             self.seen[self.next % KEPT] = seen;
         }
         self.next += 1;
+    }
+
+    /// The largest nonce that passed of a channel that it knows of.
+    fn largest(&self, route: &[Address]) -> Option<u64> {
+        self.channels.get(route).filter(|traffic| traffic.messages >= ESTABLISHED).map(|traffic| traffic.largest)
     }
 
     /// The frames that it kept.

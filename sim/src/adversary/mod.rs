@@ -17,6 +17,7 @@ use razor::routing::Address;
 
 use crate::frame::{Frame, Kind};
 use crate::plan;
+use crate::record::{Fact, Occasion};
 use crate::seed::{Ppm, Stream};
 use crate::situation::Situation;
 
@@ -89,6 +90,17 @@ pub struct Adversary {
     /// How many more frames it swallows, once it has begun.
     black_hole: u32,
     situations: Vec<Situation>,
+    /// What it learnt and did, if somebody asks.
+    notes: Option<Notes>,
+}
+
+/// What an adversary learnt and did since it was last asked.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// What it learnt.
+    pub facts: Vec<Fact>,
+    /// What it did, and why.
+    pub deed: Option<(Capability, Occasion)>,
 }
 
 impl Adversary {
@@ -105,7 +117,18 @@ impl Adversary {
             knowledge: Knowledge::default(),
             black_hole: 0,
             situations: Vec::new(),
+            notes: None,
         }
+    }
+
+    /// From now on it takes notes of what it learns and does.
+    pub fn take_notes(&mut self) {
+        self.notes = Some(Notes::default());
+    }
+
+    /// What it learnt and did since the last call.
+    pub fn notes(&mut self) -> Notes {
+        self.notes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What kind it is.
@@ -153,19 +176,26 @@ impl Adversary {
     pub fn on_frame(&mut self, way: Way, bytes: Vec<u8>, intent: Intent) -> Vec<Emission> {
         let honest = |bytes| vec![Emission::now(way, bytes, intent)];
         let Ok(frame) = Frame::decode(&bytes) else { return honest(bytes) };
-        self.knowledge.saw(way, &frame, &bytes);
+        self.knowledge.saw(way, &frame, &bytes, self.notes.as_mut().map(|notes| &mut notes.facts));
         if self.capabilities.is_empty() {
             return honest(bytes);
         }
         if self.black_hole > 0 {
             self.black_hole -= 1;
+            let left = self.black_hole;
+            self.did(Capability::BlackHole, || Occasion::Run { bytes, left });
             return Vec::new();
         }
         let acts = self.random.chance(self.acts);
         match self.choose(frame.kind()) {
             // Who changes what another made leaves it to the checkers what that other meant.
             Some(capability) if acts && intent == Intent::Honest => {
+                let before = self.notes.is_some().then(|| bytes.clone());
                 let mut emissions = self.tamper(capability, way, frame, bytes);
+                let acted = !matches!(&emissions[..], [emission] if emission.intent == Intent::Honest);
+                if let Some(bytes) = before.filter(|_| acted) {
+                    self.did(capability, || Occasion::Passing { way, bytes });
+                }
                 for emission in emissions.iter_mut().filter(|emission| emission.intent != Intent::Honest) {
                     emission.by = Some(capability);
                 }
@@ -179,6 +209,10 @@ impl Adversary {
     pub fn on_timer(&mut self) -> Vec<Emission> {
         let Some(capability) = self.random.pick(&self.capabilities).copied() else { return Vec::new() };
         let mut emissions = self.inject(capability);
+        if !emissions.is_empty() {
+            let every = self.every;
+            self.did(capability, || Occasion::OwnAccord { every, target: None });
+        }
         emissions.iter_mut().for_each(|emission| emission.by = Some(capability));
         emissions
     }
@@ -188,6 +222,12 @@ impl Adversary {
         let choice = self.random.pick(&self.capabilities).copied();
         let answers = kind == Kind::FirstMessage && self.can(Capability::Impersonate) && self.random.below(2) == 0;
         if answers { Some(Capability::Impersonate) } else { choice }
+    }
+
+    fn did(&mut self, capability: Capability, occasion: impl FnOnce() -> Occasion) {
+        if let Some(notes) = &mut self.notes {
+            notes.deed = Some((capability, occasion()));
+        }
     }
 
     fn reached(&mut self, situation: Situation) {

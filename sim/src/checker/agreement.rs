@@ -95,6 +95,11 @@ impl Agreement {
         self.owners.get(identifier).copied()
     }
 
+    /// Which node has made which identity.
+    pub fn owners(&self) -> &BTreeMap<Identifier, usize> {
+        &self.owners
+    }
+
     /// Whether `node` knows another history of this identity than its owner's.
     pub fn is_misled(&self, node: usize, identifier: &Identifier) -> bool {
         self.misled.contains(&(node, *identifier))

@@ -82,6 +82,16 @@ impl Ledger {
         self.delivered.len() as u64
     }
 
+    /// All messages that were sent, by number.
+    pub fn messages(&self) -> &[Sent] {
+        &self.sent
+    }
+
+    /// The number that a payload of an honest application carries.
+    pub fn number(payload: &[u8]) -> Option<u64> {
+        payload.strip_prefix(&MARK)?.first_chunk::<8>().map(|number| u64::from_le_bytes(*number))
+    }
+
     /// How many messages were sent in all.
     pub fn sent(&self) -> u64 {
         self.sent.len() as u64
@@ -89,7 +99,7 @@ impl Ledger {
 
     /// Takes a delivery for granted: which channel it is of, if it is of any.
     pub fn note(&mut self, node: usize, payload: &[u8]) -> Option<usize> {
-        let number = payload.strip_prefix(&MARK)?.first_chunk::<8>().map(|number| u64::from_le_bytes(*number))?;
+        let number = Self::number(payload)?;
         let channel = self.sent.get(number as usize)?.channel;
         if self.delivered.insert(number) {
             *self.arrived.entry((channel, node)).or_default() += 1;
@@ -120,9 +130,8 @@ impl Ledger {
         if !is_known(&peer) {
             return no(Property::Agreement, "a channel with a stranger delivered a message");
         }
-        let number =
-            payload.strip_prefix(&MARK).and_then(|rest| rest.first_chunk::<8>()).map(|n| u64::from_le_bytes(*n));
-        let Some((number, sent)) = number.and_then(|number| Some((number, self.sent.get(number as usize)?))) else {
+        let sent = Self::number(payload).and_then(|number| Some((number, self.sent.get(number as usize)?)));
+        let Some((number, sent)) = sent else {
             return no(Property::Authenticity, "a channel delivered a payload that nobody sent");
         };
         if sent.payload != payload {

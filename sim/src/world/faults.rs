@@ -78,7 +78,7 @@ impl World {
             }
             Fault::Pause { node, lasts, .. } => {
                 let node = number(node);
-                self.note(node, "pauses");
+                self.broke(node, "pauses");
                 self.reached(Situation::Paused);
                 self.standing[node].paused_until = Some(now + *lasts);
             }
@@ -86,7 +86,7 @@ impl World {
             Fault::Cut { from, to, both, lasts, .. } => {
                 let (one, other) = (number(from), number(to));
                 let link = self.plan.link(from, to).expect("a plan that was checked");
-                self.note(one, &format!("is cut off from node {other}{}", if *both { ", both ways" } else { "" }));
+                self.broke(one, &format!("is cut off from node {other}{}", if *both { ", both ways" } else { "" }));
                 self.reached(Situation::Cut);
                 self.wires[link].cut(other, now + *lasts);
                 if *both {
@@ -100,7 +100,7 @@ impl World {
             Fault::Rotate { node, .. } => {
                 let node = number(node);
                 if !self.standing[node].is_down {
-                    self.note(node, "changes the key of its identity");
+                    self.broke(node, "changes the key of its identity");
                     self.reached(Situation::Rotated);
                     self.standing[node].changed = Some(now);
                     self.step(node, Input::Rotate, Intent::Honest);
@@ -112,7 +112,7 @@ impl World {
     /// A wall clock jumps.
     pub(super) fn set_clock(&mut self, node: usize, by: i64) {
         let now = self.queue.now();
-        self.note(node, &format!("has its clock set by {by} s"));
+        self.broke(node, &format!("has its clock set by {by} s"));
         self.reached(Situation::ClockJumped);
         let ahead = self.standing[node].ahead() + by;
         self.standing[node].ahead.push((now, ahead));
@@ -120,7 +120,7 @@ impl World {
     }
 
     fn crash(&mut self, node: usize, forgets: bool) {
-        self.note(node, if forgets { "crashes, and will have forgotten everything" } else { "crashes" });
+        self.broke(node, if forgets { "crashes, and will have forgotten everything" } else { "crashes" });
         self.standing[node].is_down = true;
         self.standing[node].forgets = forgets;
         self.timers[node] = None;
@@ -144,7 +144,7 @@ impl World {
             return;
         }
         let forgets = std::mem::take(&mut self.standing[node].forgets);
-        self.note(node, "comes back");
+        self.broke(node, "comes back");
         self.reached(Situation::Crashed);
         self.step(node, Input::Restart { forgets }, Intent::Honest);
         // Nobody counts along who comes and goes.
@@ -164,7 +164,9 @@ impl World {
         }
     }
 
-    fn note(&mut self, node: usize, words: &str) {
+    /// Something broke; what follows is its consequence.
+    fn broke(&mut self, node: usize, words: &str) {
         self.trace.add(Entry::new(self.queue.now(), node, What::Fault, words));
+        self.trace.because_of_last();
     }
 }

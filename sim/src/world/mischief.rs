@@ -5,6 +5,7 @@ use razor::routing::Address;
 
 use crate::adversary::{Capability, Class, Intent};
 use crate::host::{APP, Input, LISTENER};
+use crate::trace::Cause;
 
 use super::{ATTEMPTS, Event, World};
 
@@ -20,8 +21,10 @@ impl World {
         if self.healed {
             return;
         }
-        for emission in self.adversaries[adversary].on_timer() {
-            self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission });
+        let emissions = self.adversaries[adversary].on_timer();
+        let cause = Cause { entry: 0, deed: self.note(adversary) };
+        for emission in emissions {
+            self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission, cause });
         }
         self.situations.extend(self.adversaries[adversary].take_situations());
         let will = &self.adversaries[adversary];
@@ -36,13 +39,13 @@ impl World {
             if besieges {
                 match self.mischief.below(8) {
                     0 | 1 => self.intrude(adversary, node),
-                    2 | 3 => self.keep_busy(node),
+                    2 | 3 => self.keep_busy(adversary, node),
                     _ => {}
                 }
             }
         }
         if sets && self.mischief.below(16) == 0 {
-            self.jump();
+            self.jump(adversary);
         }
         self.queue.schedule(self.queue.now() + every, Event::Mischief { adversary });
     }
@@ -63,6 +66,8 @@ impl World {
         let tag = ATTEMPTS + self.attempts;
         self.attempts += 1;
         self.attacks += 1;
+        let cause = self.note_deed(adversary, Capability::Intrude, target);
+        self.trace.because(cause);
         self.step(node, Input::Open { tag, route, expect, kept: false }, Intent::Honest);
     }
 
@@ -76,16 +81,20 @@ impl World {
     }
 
     /// It says something through one of its oldest channels; the others are silent.
-    fn keep_busy(&mut self, node: usize) {
+    fn keep_busy(&mut self, adversary: usize, node: usize) {
         let Some(siege) = self.siege.get(&node) else { return };
         let Some(encryptor) = self.mischief.pick(siege.get(..BUSY).unwrap_or(siege)).cloned() else { return };
         let payload = self.words.bytes(24);
+        let cause = self.note_deed(adversary, Capability::Siege, node);
+        self.trace.because(cause);
         self.step(node, Input::Say { route: vec![encryptor, APP.into()], payload }, Intent::Honest);
     }
 
     /// Somebody's clock jumps, or goes back to the true time.
-    fn jump(&mut self) {
+    fn jump(&mut self, adversary: usize) {
         let node = self.mischief.index(self.hosts.len());
+        let cause = self.note_deed(adversary, Capability::SetClocks, node);
+        self.trace.because(cause);
         let ahead = self.standing[node].ahead();
         let by = if ahead != 0 {
             -ahead

@@ -25,7 +25,7 @@ use razor::error::Error;
 use razor::identity::Identifier;
 use razor::routing::Address;
 
-use crate::adversary::{Adversary, Class, Emission, Intent, Way};
+use crate::adversary::{Adversary, Capability, Class, Emission, Intent, Way};
 use crate::checker::{
     Agreement, End, Guard, Guests, Ledger, Opening, Property, Stolen, Violation, Watch, check_bounds, check_places,
     check_validity, check_work,
@@ -33,10 +33,11 @@ use crate::checker::{
 use crate::host::{Host, Input, Output};
 use crate::plan::{Fault, Plan, Suite};
 use crate::queue::Queue;
+use crate::record::{Deed, Fact, Lesson, Occasion, Record};
 use crate::report::Report;
 use crate::seed::{Seed, Stream};
 use crate::situation::Situation;
-use crate::trace::{Digested, Entry, Trace, What};
+use crate::trace::{Cause, Digested, Entry, Trace, What};
 
 use self::faults::Standing;
 use self::talk::Talk;
@@ -67,6 +68,7 @@ enum Event {
     Emit {
         adversary: usize,
         emission: Emission,
+        cause: Cause,
     },
     Timer {
         node: usize,
@@ -100,6 +102,7 @@ pub struct World {
     plan: Plan,
     queue: Queue<Event>,
     trace: Trace,
+    record: Option<Record>,
     hosts: Vec<Box<dyn Host>>,
     /// When each host is to be called.
     timers: Vec<Option<Instant>>,
@@ -199,6 +202,7 @@ impl World {
             opened: 0,
             queue: Queue::default(),
             trace: Trace::default(),
+            record: None,
             watch,
             agreement,
             hosts,
@@ -212,6 +216,15 @@ impl World {
     #[must_use]
     pub fn keeping(mut self, events: usize) -> Self {
         self.trace.keep(events);
+        self
+    }
+
+    /// The same world, whose report has all events in full, and the record of what adversaries learnt and did.
+    #[must_use]
+    pub fn recording(mut self) -> Self {
+        self.trace.keep(usize::MAX);
+        self.record = Some(Record::default());
+        self.adversaries.iter_mut().for_each(Adversary::take_notes);
         self
     }
 
@@ -265,6 +278,7 @@ impl World {
     }
 
     fn take(&mut self, event: Event) {
+        self.trace.because(Cause::default());
         // Who pauses takes everything later, in the same order.
         let concerned = match &event {
             Event::Arrive { way, .. } => Some(way.to),
@@ -293,7 +307,10 @@ impl World {
                     self.step(node, Input::Left(link, bytes), Intent::Honest);
                 }
             }
-            Event::Emit { adversary, emission } => self.emit(adversary, emission),
+            Event::Emit { adversary, emission, cause } => {
+                self.trace.because(cause);
+                self.emit(adversary, emission);
+            }
             Event::Timer { node, at } => {
                 if self.timers[node] == Some(at) {
                     self.timers[node] = None;
@@ -350,16 +367,21 @@ impl World {
 
     fn act(&mut self, node: usize, output: Output, intent: Intent) {
         let now = self.queue.now();
+        self.write_down(node, &output);
         match output {
             Output::Transmit(link, bytes) => self.transmit(node, link, bytes, intent),
             Output::Disconnect(link) => self.disconnect(link),
             Output::Delivered { payload, origin, back } => {
                 self.trace.frame(now, node, What::Delivered, None, 0, intent, &payload);
+                let cause = self.trace.because_of_last();
                 self.delivered(node, &payload, origin, &back);
+                self.trace.because(cause);
             }
             Output::Opened { tag, encryptor, peer, handshake } => {
                 self.tell(node, || format!("opened {tag:?} with {peer}"));
+                let cause = self.trace.because_of_last();
                 self.channel_opened(node, tag, encryptor, peer, handshake);
+                self.trace.because(cause);
             }
             Output::Kept { tag, way } => self.talks[tag].kept_at = Some(way),
             Output::Session { tag, up } => {
@@ -389,6 +411,43 @@ impl World {
                 self.refused(node, error);
             }
         }
+    }
+
+    /// What a node told its owner, for the record.
+    fn write_down(&mut self, node: usize, output: &Output) {
+        let Some(record) = &mut self.record else { return };
+        let fact = match output {
+            Output::Transmit(..) | Output::Disconnect(_) | Output::Kept { .. } => return,
+            Output::Delivered { payload, .. } => Some(Fact::Plaintext { text: payload.clone() }),
+            Output::Opened { peer, .. } => Some(Fact::Keys { peer: *peer }),
+            _ => None,
+        };
+        self.trace.tell(output.clone());
+        let owner = self.adversaries.iter().position(|adversary| adversary.node() == Some(node));
+        if let (Some(adversary), Some(fact)) = (owner, fact) {
+            record.lessons.push(Lesson { adversary, before: self.trace.events() + 1, fact });
+        }
+    }
+
+    /// What an adversary has learnt and done, for the record; which deed it was.
+    fn note(&mut self, adversary: usize) -> Option<usize> {
+        let record = self.record.as_mut()?;
+        let notes = self.adversaries[adversary].notes();
+        let before = self.trace.events() + 1;
+        record.lessons.extend(notes.facts.into_iter().map(|fact| Lesson { adversary, before, fact }));
+        let (capability, occasion) = notes.deed?;
+        record.deeds.push(Deed { adversary, at: self.queue.now(), capability, occasion });
+        Some(record.deeds.len() - 1)
+    }
+
+    /// An adversary does something of its own accord that is no frame, for the record.
+    fn note_deed(&mut self, adversary: usize, capability: Capability, target: usize) -> Cause {
+        let deed = self.record.as_mut().map(|record| {
+            let occasion = Occasion::OwnAccord { every: self.adversaries[adversary].every(), target: Some(target) };
+            record.deeds.push(Deed { adversary, at: self.queue.now(), capability, occasion });
+            record.deeds.len() - 1
+        });
+        Cause { entry: 0, deed }
     }
 
     /// A channel is open at `node`.
@@ -522,7 +581,14 @@ impl World {
     }
 
     fn report(self) -> Report {
+        let record = self.record.map(|record| Record {
+            messages: self.ledger.messages().to_vec(),
+            owners: self.agreement.owners().clone(),
+            channels: self.talks.iter().map(Talk::conversation).collect(),
+            ..record
+        });
         Report {
+            record,
             seed: self.plan.seed,
             preset: self.plan.preset,
             events: self.trace.events(),

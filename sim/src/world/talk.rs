@@ -8,6 +8,7 @@ use razor::routing::Address;
 use crate::adversary::Intent;
 use crate::host::{APP, Input, LISTENER, Origin};
 use crate::plan::{self, Plan};
+use crate::record::Conversation;
 use crate::situation::Situation;
 use crate::trace::{Entry, What};
 
@@ -87,6 +88,12 @@ impl Talk {
         }
     }
 
+    /// For the record.
+    pub(super) fn conversation(&self) -> Conversation {
+        let Self { from, to, inside, kept, messages, .. } = *self;
+        Conversation { from, to, inside, kept, messages }
+    }
+
     pub(super) fn speaker(&self, forward: bool) -> usize {
         if forward { self.from } else { self.to }
     }
@@ -113,6 +120,7 @@ impl World {
         talk.links = way.into_iter().map(|(link, _)| (link, self.wires[link].epoch)).collect();
         let words = format!("open channel {tag} to node {to}");
         self.trace.add(Entry::new(self.queue.now(), from, What::Asked, words));
+        self.trace.because_of_last();
         self.step(from, Input::Open { tag, route, expect, kept }, Intent::Honest);
     }
 
@@ -176,6 +184,7 @@ impl World {
         let filler = self.words.bytes(filler_len);
         let payload = self.ledger.send(tag, self.hosts[node].face().identifier, to, order, &filler);
         self.trace.frame(self.queue.now(), node, What::Asked, None, order, Intent::Honest, &payload);
+        self.trace.because_of_last();
         self.step(node, Input::Say { route: vec![encryptor, APP.into()], payload }, Intent::Honest);
         self.queue.schedule(self.queue.now() + pace, Event::Say { tag, forward, order: order + 1 });
     }

@@ -12,7 +12,7 @@ use crate::link::{Arrival, Link};
 use crate::plan::{self, Plan};
 use crate::seed::Seed;
 use crate::situation::Situation;
-use crate::trace::{Entry, What};
+use crate::trace::{Cause, Entry, What};
 
 use super::{Event, World};
 
@@ -151,9 +151,12 @@ impl World {
         };
         let length = bytes.len();
         let emissions = self.adversaries[adversary].on_frame(way, bytes, intent);
+        let cause = Cause { deed: self.note(adversary), ..self.trace.cause() };
         if emissions.is_empty() {
             let words = format!("by the {}", self.adversaries[adversary].class());
+            let sent_because = self.trace.because(cause);
             self.trace.add(Entry { way: Some(way), ..Entry::new(self.queue.now(), way.to, What::Swallowed, words) });
+            self.trace.because(sent_because);
         }
         let mut own = own;
         for emission in emissions {
@@ -161,7 +164,7 @@ impl World {
             if untouched {
                 self.pass(way, place + 1, emission.bytes, emission.intent, std::mem::take(&mut own));
             } else {
-                self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission });
+                self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission, cause });
             }
         }
         if own {
@@ -191,6 +194,7 @@ impl World {
                 bytes: bytes.clone(),
                 ..Entry::new(self.queue.now(), at, What::Injected, words)
             });
+            self.trace.because_of_last();
         }
         match target {
             Target::Along(way) => {
@@ -275,6 +279,7 @@ impl World {
         }
         self.arrivals += 1;
         self.trace.frame(self.queue.now(), way.to, What::Arrived, Some(way), frame, intent, &bytes);
+        self.trace.because_of_last();
         self.step(way.to, Input::Bytes(way.link, bytes), intent);
     }
 
