@@ -211,7 +211,7 @@ fn secrets_are_kept_in_files_that_only_their_owner_can_read() {
 #[test]
 fn a_reader_that_leaves_early_ends_the_command_quietly() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
-        .args(["sim", "--preset", "calm", "--events", "100000"])
+        .args(["sim", "replay", "0", "--preset", "calm", "--events", "all"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -227,8 +227,8 @@ fn the_last_seed_has_worlds_after_it() {
     let last = u64::MAX.to_string();
     let output = razor(&["verify", "--only", "simulation", "--quick", "--seeds", "2", "--seed", &last]);
     assert!(stdout(&output).contains("everything that was checked holds: 10 checked"), "{}", stdout(&output));
-    for worlds in ["1", "2"] {
-        let output = razor(&["sim", "--preset", "calm", "--worlds", worlds, "--seed", &last]);
+    for seeds in ["1", "2"] {
+        let output = razor(&["sim", "swarm", "--preset", "calm", "--seeds", seeds, "--first", &last]);
         assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     }
 }

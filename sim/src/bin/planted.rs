@@ -32,7 +32,7 @@ mod hunt {
 
     /// The world of `seed` with a bug in its nodes.
     fn world(seed: u64, bug: Option<Bug>) -> Verdict {
-        let preset = Preset::ALL[seed as usize % Preset::ALL.len()];
+        let preset = Preset::in_turn(seed);
         plant(bug);
         let outcome = panic::catch_unwind(|| razor_sim::drawn(seed, preset).run());
         plant(None);

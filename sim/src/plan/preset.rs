@@ -38,6 +38,11 @@ impl Preset {
     /// All of them, from mild to wild.
     pub const ALL: [Self; 7] =
         [Self::Calm, Self::Lossy, Self::Faults, Self::Hostile, Self::Impostors, Self::Siege, Self::Swarm];
+
+    /// The family of a seed where each family has its turn: the whole mixture.
+    pub fn in_turn(seed: u64) -> Self {
+        Self::ALL[(seed % Self::ALL.len() as u64) as usize]
+    }
 }
 
 impl fmt::Display for Preset {

@@ -1,6 +1,8 @@
 //! Topologies by shape: which nodes there are, and which of them are neighbours.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,30 @@ pub enum Shape {
 impl Shape {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Line, Self::Star, Self::Tree, Self::Farm, Self::Mesh, Self::Random];
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Line => "line",
+            Self::Star => "star",
+            Self::Tree => "tree",
+            Self::Farm => "farm",
+            Self::Mesh => "mesh",
+            Self::Random => "random",
+        })
+    }
+}
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|shape| shape.to_string() == text).ok_or_else(|| {
+            let names = Self::ALL.map(|shape| shape.to_string()).join(", ");
+            format!("there is no shape {text:?}; there are {names}")
+        })
+    }
 }
 
 /// What a sketch says of a network instead of naming nodes and links.
