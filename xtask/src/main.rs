@@ -7,6 +7,7 @@ mod corpus;
 mod coverage;
 mod diagrams;
 mod examples;
+mod explore;
 mod fuzz;
 mod idle;
 mod models;
@@ -34,6 +35,8 @@ enum Task {
     Diagrams(Check),
     /// Run the driver's examples and write what they say where the guide shows it
     Examples,
+    /// Go through every interleaving of a few secure channels in the hands of an attacker
+    Explore(explore::Options),
     /// Make the archive with the seeds of the fuzz targets: from the vectors, and what it has of other origin
     Seeds {
         #[command(flatten)]
@@ -116,6 +119,7 @@ fn main() -> ExitCode {
         Task::Diagrams(Check { check: false }) => diagrams::write(&root),
         Task::Diagrams(Check { check: true }) => diagrams::check(&root),
         Task::Examples => examples::write(&root),
+        Task::Explore(options) => explore::run(&root, &options),
         Task::Seeds { check: Check { check: true }, .. } => seeds::check(&root),
         Task::Seeds { minimise: true, .. } => seeds::minimise(&root),
         Task::Seeds { keep, .. } => seeds::write(&root, keep),

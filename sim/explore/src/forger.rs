@@ -1,0 +1,125 @@
+//! What the attacker can make of a message and of its own keys.
+//!
+//! Everything here depends on one message at a time. So the attacker never has to decide to make it: as soon as the
+//! message is sent, what can be made of it is there to be delivered too.
+
+use razor::env::Seeded;
+use razor::noise::{initiator, responder};
+use razor::vault::suite::Suite;
+use razor::vault::{Agreement, PublicKey};
+
+use crate::cast::{Cast, Person, Who};
+use crate::message::{Kind, MessageId};
+use crate::scenario::Scenario;
+
+/// Where the attacker's randomness begins.
+const SEED: u64 = 0x4d41_4c4c_4f52_5900;
+
+/// What the attacker says of itself: a static key, and papers.
+struct Claim {
+    note: &'static str,
+    static_key: PublicKey,
+    papers: Vec<u8>,
+}
+
+/// Makes messages.
+pub(crate) struct Forger<S: Suite> {
+    forges: bool,
+    changes: bool,
+    /// The attacker's own handshake: message 1, and the state after it with each claim that it can make to Bob.
+    message_1: Vec<u8>,
+    begun: Vec<(Claim, initiator::AwaitsMessage2<S>)>,
+    /// What it can claim to Alice.
+    answers: Vec<Claim>,
+    secret: razor::vault::SecretKey,
+}
+
+impl<S: Suite> Forger<S> {
+    pub(crate) fn new(scenario: &Scenario, cast: &Cast<S>) -> Self {
+        let begin = |claim: Claim| {
+            let (noise, message_1) = initiator::AwaitsMessage2::start(claim.static_key, &mut Seeded::from_u64(SEED));
+            (message_1, (claim, noise))
+        };
+        let (messages_1, begun): (Vec<_>, Vec<_>) = claims(cast, Who::Alice).into_iter().map(begin).unzip();
+        Self {
+            forges: scenario.forges,
+            changes: scenario.changes,
+            message_1: messages_1.into_iter().next().expect("a claim"),
+            begun,
+            answers: claims(cast, Who::Bob),
+            secret: cast.person(Who::Mallory).secret.clone(),
+        }
+    }
+
+    /// The attacker's own message 1, if it may make one.
+    pub(crate) fn message_1(&self) -> Option<Vec<u8>> {
+        self.forges.then(|| self.message_1.clone())
+    }
+
+    /// What the attacker makes of an honest message: bytes, kind, and what it says that it is. `answered` is the message
+    /// that it answers.
+    pub(crate) fn make(
+        &self,
+        id: MessageId,
+        bytes: &[u8],
+        kind: Kind,
+        answered: Option<&[u8]>,
+    ) -> Vec<(Vec<u8>, Kind, &'static str)> {
+        let mut made = Vec::new();
+        if self.changes {
+            // The low byte of a nonce, or a byte of a public key; the last byte of a tag.
+            for (at, note) in [(7, "eighth byte"), (bytes.len() - 1, "last byte")] {
+                let mut changed = bytes.to_vec();
+                changed[at] ^= 1;
+                made.push((changed, Kind::Changed(id), note));
+            }
+        }
+        if self.forges {
+            match kind {
+                Kind::First => made.extend(self.answer(id, bytes)),
+                Kind::Second(_) if answered == Some(&self.message_1[..]) => made.extend(self.go_on(id, bytes)),
+                _ => {}
+            }
+        }
+        made
+    }
+
+    /// Messages 2 to an honest message 1.
+    fn answer(&self, id: MessageId, message_1: &[u8]) -> Vec<(Vec<u8>, Kind, &'static str)> {
+        let answer = |claim: &Claim| {
+            let mut entropy = Seeded::from_u64(SEED + 1);
+            let noise = responder::NeedsStaticDh::<S>::read_message_1(claim.static_key, &mut entropy, message_1);
+            let (noise, _) = noise.ok()?;
+            let shared = S::Agreement::agree(&self.secret, &noise.dh_with());
+            let (_, message_2) = noise.write_message_2(&shared, &claim.papers).ok()?;
+            Some((message_2, Kind::Second(id), claim.note))
+        };
+        self.answers.iter().filter_map(answer).collect()
+    }
+
+    /// Messages 3 to an honest message 2 that answers the attacker's own message 1.
+    fn go_on(&self, id: MessageId, message_2: &[u8]) -> Vec<(Vec<u8>, Kind, &'static str)> {
+        let go_on = |(claim, noise): &(Claim, initiator::AwaitsMessage2<S>)| {
+            let (noise, _) = noise.read_message_2(message_2).ok()?;
+            let shared = S::Agreement::agree(&self.secret, &noise.dh_with());
+            let (_, message_3) = noise.write_message_3(&shared, &claim.papers).ok()?;
+            Some((message_3, Kind::Third(id), claim.note))
+        };
+        self.begun.iter().filter_map(go_on).collect()
+    }
+}
+
+/// What the attacker can say of itself to somebody who expects `expected`.
+fn claims<S: Suite>(cast: &Cast<S>, expected: Who) -> Vec<Claim> {
+    let (own, other): (&Person<S>, &Person<S>) = (cast.person(Who::Mallory), cast.person(expected));
+    let claim = |note, key: &Person<S>, papers: &Person<S>| Claim {
+        note,
+        static_key: key.static_key(),
+        papers: papers.papers.clone(),
+    };
+    vec![
+        claim("as itself, ", own, own),
+        claim("with its key and the papers of its victim's peer, ", own, other),
+        claim("with key and papers of its victim's peer, ", other, other),
+    ]
+}
