@@ -12,6 +12,8 @@ use razor::identity::Identifier;
 use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
 
+use crate::adversary::Lie;
+
 /// The address of the application worker of every node.
 pub const APP: &str = "app";
 
@@ -20,6 +22,11 @@ pub const HOP: &str = "hop";
 
 /// The address of the secure channel listener of every node.
 pub const LISTENER: &str = "api";
+
+/// The address of a listener of a node that shows several faces: of the first, that of every listener.
+pub fn mask(number: usize) -> Address {
+    if number == 0 { LISTENER.into() } else { Address::local(&format!("{LISTENER}-{number}")) }
+}
 
 /// The address of the worker of every node that sends payloads back.
 pub const ECHO: &str = "echo";
@@ -162,6 +169,19 @@ pub struct Face {
     pub attested: (Timestamp, Timestamp),
 }
 
+/// Which papers a node showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Which of its faces.
+    pub face: usize,
+    /// Why they are false, if they are.
+    pub lie: Option<Lie>,
+    /// Whether their signatures are not those that were made, but others that are as good.
+    pub malleated: bool,
+    /// From when to when they say that its static key is attested.
+    pub attested: (Timestamp, Timestamp),
+}
+
 /// What stands at a place of the network.
 pub trait Host {
     /// Takes an input.
@@ -189,6 +209,12 @@ pub trait Host {
 
     /// Who it is.
     fn face(&self) -> Face;
+
+    /// What it shows in its attempt of this number to open a channel; or where others open one to it.
+    fn shown(&self, attempt: Option<usize>) -> Shown {
+        let _ = attempt;
+        Shown { face: 0, lie: None, malleated: false, attested: self.face().attested }
+    }
 
     /// What its wall clock shows at `now`.
     fn wall(&self, now: Instant) -> Timestamp;

@@ -118,6 +118,28 @@ situations! {
     OutOfTimeRefused => "an attestation out of its time was refused",
     /// An attestation that names an older change was refused.
     StaleAttestationRefused => "an attestation of an older change was refused",
+    /// An attestation that the identity's key did not sign was refused.
+    ForgedAttestationRefused => "a forged attestation was refused",
+    /// An attestation of another identity was refused.
+    ForeignSubjectRefused => "an attestation of another identity was refused",
+    /// A key for another purpose was refused.
+    WrongPurposeRefused => "a key for another purpose was refused",
+    /// An attestation that outlives the key that made it, or is older than that, was refused.
+    OutlivingAttestationRefused => "an attestation beyond its key's time was refused",
+    /// Something that was signed as something else was refused.
+    WrongTypeRefused => "something signed as something else was refused",
+    /// A change that its own key did not sign was refused.
+    UnsignedChangeRefused => "a change not signed by its own key was refused",
+    /// A change that the key before it did not sign was refused.
+    UnapprovedChangeRefused => "a change not signed by the key before it was refused",
+    /// A history whose changes do not name one another was refused.
+    BrokenChainRefused => "a history that does not hang together was refused",
+    /// Papers that are not in the one encoding that they have were refused.
+    UnusualEncodingRefused => "papers in an unusual encoding were refused",
+    /// A key of small order, or in an unusual form, was refused.
+    WeakKeyRefused => "a weak key was refused",
+    /// Papers were accepted whose signatures are not those that were made, and as good.
+    MalleatedAccepted => "papers with malleated signatures were accepted",
     /// Somebody with the whole secret of another was taken for him, as is to be expected.
     ThiefAccepted => "a thief of live keys was taken for his victim",
 }

@@ -10,7 +10,7 @@ use razor::identity::Identifier;
 use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
 use razor_sim::checker::{MARK, Property};
-use razor_sim::host::{Face, Host, Input, Origin, Output, Work};
+use razor_sim::host::{Face, Host, Input, Origin, Output, Shown, Work};
 use razor_sim::{Campaign, Plan, Preset, Report, Seed, World, party};
 
 /// How a node is spoilt.
@@ -138,6 +138,10 @@ impl Host for Spoiled {
             peers.extend(vec![self.face().identifier; places.open + 1]);
         }
         Some((peers, places))
+    }
+
+    fn shown(&self, attempt: Option<usize>) -> Shown {
+        self.inner.shown(attempt)
     }
 
     fn face(&self) -> Face {

@@ -97,6 +97,9 @@ named! {
     Hop => "hop",
     /// A hop that presents the papers of its victim with a static key of its own: unknown key-share.
     Misbinder => "misbinder",
+    /// A hop whose handshakes are perfect and whose papers are false in one point, in turns in every point that there
+    /// is: it poses as its victim, or as more than it is.
+    Forger => "forger",
     /// A hop with the static key of its victim that poses as a third: key-compromise impersonation.
     StaticThief => "static-thief",
     /// A hop with the papers and the static key of its victim. Nothing tells it from its victim until the attestation
@@ -168,8 +171,15 @@ const AT_A_NODE: &[Capability] = {
 
 impl Class {
     /// Those who have keys or papers of others, or two histories.
-    pub const IMPOSTORS: &'static [Self] =
-        &[Self::Misbinder, Self::StaticThief, Self::PurposeThief, Self::OldKeyThief, Self::Equivocator, Self::Clock];
+    pub const IMPOSTORS: &'static [Self] = &[
+        Self::Misbinder,
+        Self::Forger,
+        Self::StaticThief,
+        Self::PurposeThief,
+        Self::OldKeyThief,
+        Self::Equivocator,
+        Self::Clock,
+    ];
 
     /// What it can do unless a plan says otherwise.
     pub fn capabilities(self) -> &'static [Capability] {
@@ -178,9 +188,12 @@ impl Class {
             Self::Archivist => &[],
             Self::Link => ON_A_LINK,
             Self::Hop => AT_A_NODE,
-            Self::Misbinder | Self::StaticThief | Self::PurposeThief | Self::OldKeyThief | Self::Equivocator => {
-                &[Impersonate, Intrude, Delay]
-            }
+            Self::Misbinder
+            | Self::Forger
+            | Self::StaticThief
+            | Self::PurposeThief
+            | Self::OldKeyThief
+            | Self::Equivocator => &[Impersonate, Intrude, Delay],
             Self::Exhauster => &[Flood, Siege, Garbage, LongRoute, HugeCbor, ForgeNonce, Intrude],
             Self::Clock => &[SetClocks, Replay, Delay],
         }
@@ -191,9 +204,14 @@ impl Class {
         !matches!(self, Self::Archivist | Self::Link | Self::Clock)
     }
 
+    /// Whether it has secrets of somebody else, which are worth nothing once that somebody has changed the key.
+    pub fn is_a_thief(self) -> bool {
+        matches!(self, Self::PurposeThief | Self::OldKeyThief)
+    }
+
     /// Whether it has something of somebody else.
     pub fn needs_a_victim(self) -> bool {
-        matches!(self, Self::Misbinder | Self::StaticThief | Self::PurposeThief | Self::OldKeyThief)
+        matches!(self, Self::Misbinder | Self::Forger | Self::StaticThief | Self::PurposeThief | Self::OldKeyThief)
     }
 }
 

@@ -9,6 +9,7 @@
 mod class;
 mod injection;
 mod knowledge;
+mod lie;
 mod tampering;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::situation::Situation;
 
 pub use class::{Capability, Class};
 pub use knowledge::{Knowledge, KnownChannel};
+pub use lie::{Claims, Lie};
 
 /// One direction of a link: what is sent along it arrives at `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +89,8 @@ pub struct Adversary {
     every: Duration,
     random: Stream,
     knowledge: Knowledge,
+    /// How many listeners of its own show somebody else's name.
+    masks: usize,
     /// How many more frames it swallows, once it has begun.
     black_hole: u32,
     situations: Vec<Situation>,
@@ -115,6 +119,11 @@ impl Adversary {
             every: plan.every,
             random,
             knowledge: Knowledge::default(),
+            masks: if plan.class == Class::Forger {
+                plan.lies().iter().filter(|lie| lie.claims() == Claims::Victim).count()
+            } else {
+                0
+            },
             black_hole: 0,
             situations: Vec::new(),
             notes: None,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use razor::routing::Address;
 
 use crate::frame::{Frame, Kind};
-use crate::host::LISTENER;
 use crate::situation::Situation;
 
 use super::{Adversary, Capability, Emission, Intent, Target, Way};
@@ -166,7 +165,20 @@ impl Adversary {
             return vec![honest];
         }
         let Some(came) = frame.back.drain(..2).nth(1) else { return vec![honest] };
-        frame.onward = vec![LISTENER.into()];
-        vec![Emission { target: Target::Own(came), bytes: frame.encode(), intent: Intent::Tampered, ..honest }]
+        let mut lead = |mask: usize| {
+            frame.onward = vec![crate::host::mask(mask)];
+            Emission {
+                target: Target::Own(came.clone()),
+                bytes: frame.encode(),
+                intent: Intent::Tampered,
+                ..honest.clone()
+            }
+        };
+        let mut emissions: Vec<_> = (usize::from(self.masks > 0)..=self.masks).map(&mut lead).collect();
+        // Whoever waits refuses all of those, and is not put off.
+        if self.masks > 0 && self.random.below(2) == 0 {
+            emissions.push(honest);
+        }
+        emissions
     }
 }

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use razor::identity::Identifier;
 use razor::routing::Address;
 
+use crate::host::Shown;
+
 use super::{Property, Violation};
 
 /// One end of an open channel.
@@ -17,8 +19,8 @@ pub struct End {
     pub node: usize,
     /// Whom it takes the other end for.
     pub peer: Identifier,
-    /// Which of its papers this end showed, if it has several.
-    pub face: usize,
+    /// Which papers this end showed.
+    pub shown: Shown,
 }
 
 /// What an adversary's node has of somebody else.
@@ -105,10 +107,10 @@ impl Agreement {
         self.misled.contains(&(node, *identifier))
     }
 
-    /// The node at the other end of the channel behind this encryptor of `node`.
-    pub fn other_end(&self, node: usize, encryptor: &Address) -> Option<usize> {
+    /// The other end of the channel behind this encryptor of `node`.
+    pub fn other_end(&self, node: usize, encryptor: &Address) -> Option<&End> {
         let ends = self.ends.get(self.channels.get(&(node, encryptor.clone()))?)?;
-        ends.iter().map(|end| end.node).find(|other| *other != node)
+        ends.iter().find(|end| end.node != node)
     }
 
     /// An end has opened. `rotations` says of a node how often its identity has changed its key by now.
@@ -131,8 +133,14 @@ impl Agreement {
         let mut opening = Opening::Agreed;
         for (end, other) in [(one, other), (other, one)] {
             let key = (end.node, end.peer);
+            // Whether it is too early or too late for papers is for another checker to say.
+            if let Some(lie) = other.shown.lie.filter(|lie| !lie.is_about_time()) {
+                return no(end.node, format!("false papers of node {} were accepted: {lie}", other.node));
+            }
             if self.owners.get(&end.peer) == Some(&other.node) {
-                if self.two_faced.contains(&other.node) && *self.faces.entry(key).or_insert(other.face) != other.face {
+                if self.two_faced.contains(&other.node)
+                    && *self.faces.entry(key).or_insert(other.shown.face) != other.shown.face
+                {
                     return no(end.node, format!("two histories of {} that conflict were accepted", end.peer));
                 }
                 let seen = self.seen.entry(key).or_default();
@@ -156,6 +164,10 @@ impl Agreement {
 
 #[cfg(test)]
 mod tests {
+    use razor::env::Timestamp;
+
+    use crate::adversary::Lie;
+
     use super::*;
 
     const ALICE: Identifier = Identifier([1; 32]);
@@ -168,9 +180,13 @@ mod tests {
         agreement
     }
 
+    fn shown(face: usize) -> Shown {
+        Shown { face, lie: None, malleated: false, attested: (Timestamp(0), Timestamp(1)) }
+    }
+
     /// A channel opens, named `name`, between two nodes that take each other for these.
     fn open(agreement: &mut Agreement, name: u8, ends: [(usize, Identifier, usize); 2]) -> Result<Opening, Violation> {
-        let [one, other] = ends.map(|(node, peer, face)| End { node, peer, face });
+        let [one, other] = ends.map(|(node, peer, face)| End { node, peer, shown: shown(face) });
         let encryptor = || Address::local(&format!("e{name}"));
         agreement.opened(one, encryptor(), [name; 32], |_| 0)?;
         agreement.opened(other, encryptor(), [name; 32], |_| 0)
@@ -180,8 +196,8 @@ mod tests {
     fn ends_that_take_each_other_for_who_they_are_agree() {
         let mut agreement = world();
         assert_eq!(open(&mut agreement, 1, [(0, BOB, 0), (1, ALICE, 0)]), Ok(Opening::Agreed));
-        assert_eq!(agreement.other_end(0, &Address::local("e1")), Some(1));
-        assert_eq!(agreement.other_end(1, &Address::local("e1")), Some(0));
+        assert_eq!(agreement.other_end(0, &Address::local("e1")).unwrap().node, 1);
+        assert_eq!(agreement.other_end(1, &Address::local("e1")).unwrap().node, 0);
         assert_eq!(agreement.other_end(2, &Address::local("e1")), None);
     }
 
@@ -193,10 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn papers_that_are_false_in_one_point_are_noticed_and_those_of_another_time_are_left_to_the_clock() {
+        let open = |lie| {
+            let mut agreement = world();
+            let liar = End { node: 2, peer: ALICE, shown: Shown { lie: Some(lie), ..shown(1) } };
+            let honest = End { node: 0, peer: MALLORY, shown: shown(0) };
+            agreement.opened(liar, Address::local("e1"), [1; 32], |_| 0)?;
+            agreement.opened(honest, Address::local("e1"), [1; 32], |_| 0)
+        };
+        assert_eq!(open(Lie::WrongPurpose).unwrap_err().property, Property::Agreement);
+        assert_eq!(open(Lie::Expired), Ok(Opening::Agreed));
+    }
+
+    #[test]
     fn a_third_end_is_noticed() {
         let mut agreement = world();
         open(&mut agreement, 1, [(0, BOB, 0), (1, ALICE, 0)]).unwrap();
-        let third = End { node: 1, peer: ALICE, face: 0 };
+        let third = End { node: 1, peer: ALICE, shown: shown(0) };
         assert!(agreement.opened(third, Address::local("e9"), [1; 32], |_| 0).is_err());
     }
 
@@ -208,7 +237,7 @@ mod tests {
         assert!(agreement.is_misled(0, &BOB));
         agreement.forgets(0);
         assert!(!agreement.is_misled(0, &BOB));
-        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { node, peer, face: 0 });
+        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { node, peer, shown: shown(0) });
         agreement.opened(one, Address::local("e2"), [2; 32], |_| 1).unwrap();
         agreement.opened(other, Address::local("e2"), [2; 32], |_| 1).unwrap();
         assert!(open(&mut agreement, 3, [(0, BOB, 0), (2, ALICE, 0)]).is_err());

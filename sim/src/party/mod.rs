@@ -4,6 +4,8 @@
 //! requests, some of them late, and takes what arrives in the application's inbox. An adversary's node is the same
 //! machine with other [`papers`].
 
+mod forge;
+mod lies;
 mod papers;
 mod suite;
 
@@ -25,7 +27,7 @@ use razor::session::{self, Keeping, Kept};
 use razor::vault::null::NullSuite;
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
-use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Work};
+use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work, mask};
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Seed, Stream};
 
@@ -97,18 +99,14 @@ pub fn cast(plan: &Plan) -> Vec<Box<dyn Host>> {
 
 fn cast_of<S: Suite>(plan: &Plan) -> Vec<Box<dyn Host>> {
     let seed = Seed(plan.seed);
-    let mut papers: Vec<Papers<S::Agreement>> =
-        plan.nodes.iter().map(|node| Papers::new(seed, &node.name, node.signing, 0)).collect();
+    let mut papers: Vec<Papers<S::Agreement>> = plan.nodes.iter().map(|node| Papers::new(seed, node, 0)).collect();
     let honest: Vec<Identifier> = papers.iter().map(|papers| papers.identity.identifier()).collect();
     for adversary in &plan.adversaries {
         let number = |name: &Option<String>| name.as_ref().and_then(|name| plan.node(name));
         let Some(node) = number(&adversary.at) else { continue };
-        let another = |number: usize| {
-            let plan = &plan.nodes[number];
-            Papers::new(seed, &plan.name, plan.signing, 0)
-        };
+        let another = |number: usize| Papers::new(seed, &plan.nodes[number], 0);
         let (victim, other) = (number(&adversary.victim).map(another), number(&adversary.poses_as).map(another));
-        papers[node].turn(adversary.class, victim.as_ref(), other.as_ref());
+        papers[node].turn(adversary.class, victim.as_ref(), other.as_ref(), adversary.lies());
     }
     let trust = |node: &plan::Node| match &node.trusts {
         Trusts::Everybody => Trust::Everyone,
@@ -173,19 +171,16 @@ impl<S: Suite> Party<S> {
     /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond.
     fn listen(&mut self) {
         let places = self.places.unwrap_or(channel::Places::DEFAULT);
-        let config = Arc::new(self.config(0).trusting(self.trust.clone()));
-        let listening = Listening { places, reached_through: vec![self.connections_id], ..Listening::default() };
-        let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
-        for worker in [APP, ECHO, HOP] {
-            self.node.add_consumer(&worker.into(), id).expect("the worker is there");
+        let masks: Vec<Config> = self.papers.masks().cloned().collect();
+        for (number, config) in masks.into_iter().enumerate() {
+            let config = Arc::new(patient(config).trusting(self.trust.clone()));
+            let address = mask(number);
+            let listening = Listening { address, places, reached_through: vec![self.connections_id] };
+            let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
+            for worker in [APP, ECHO, HOP] {
+                self.node.add_consumer(&worker.into(), id).expect("the worker is there");
+            }
         }
-    }
-
-    /// What is shown when the channel of this number begins.
-    fn config(&self, tag: usize) -> Config {
-        let mut config = self.papers.face(tag).clone();
-        config.timeout = HandshakeTime::FLOOR;
-        config
     }
 
     /// Calls the node, then gives it what follows from what it says until it says nothing more.
@@ -346,7 +341,7 @@ impl<S: Suite> Party<S> {
     }
 
     fn open(&mut self, tag: usize, route: Vec<Address>, expect: Identifier, kept: bool) {
-        let config = Arc::new(self.config(tag).trusting(Trust::One(expect)));
+        let config = Arc::new(patient(self.papers.config(tag).clone()).trusting(Trust::One(expect)));
         if kept {
             return self.keep(tag, route, config);
         }
@@ -389,7 +384,7 @@ impl<S: Suite> Party<S> {
     fn restart(&mut self, forgets: bool) {
         if forgets {
             self.lives += 1;
-            self.papers = Papers::new(self.seed, &self.plan.name, self.plan.signing, self.lives);
+            self.papers = Papers::new(self.seed, &self.plan, self.lives);
             self.store = MemoryStore::default();
         }
         self.node = Node::new(node::Config::default(), &mut self.entropy);
@@ -417,6 +412,12 @@ impl<S: Suite> Party<S> {
 /// The address by which the applications of both ends name a link in routes, whichever connection is up over it.
 pub(crate) fn alias(link: usize) -> Address {
     Address::new(TransportType::TCP, format!("link-{link}:1").as_bytes())
+}
+
+/// The same, waiting for a handshake no longer than it has to.
+fn patient(mut config: Config) -> Config {
+    config.timeout = HandshakeTime::FLOOR;
+    config
 }
 
 fn origin(provenance: &Provenance) -> Origin {
@@ -487,8 +488,12 @@ impl<S: Suite> Host for Party<S> {
         Face {
             identifier: self.papers.identity.identifier(),
             rotations: self.papers.identity.changes().len() - 1,
-            attested: self.papers.attested(),
+            attested: self.papers.shown(None).attested,
         }
+    }
+
+    fn shown(&self, attempt: Option<usize>) -> Shown {
+        self.papers.shown(attempt)
     }
 
     fn wall(&self, now: Instant) -> Timestamp {

@@ -167,6 +167,7 @@ impl Plan {
                 (class == Class::StaticThief) == adversary.poses_as.is_some(),
                 "{what}: only a static thief poses as a third, and it must"
             );
+            ensure!(adversary.lies.is_none() || class == Class::Forger, "{what}: only a forger tells lies");
             for name in adversary.victim.iter().chain(&adversary.poses_as) {
                 self.known(name, &what)?;
                 ensure!(adversary.at.as_ref() != Some(name), "{what} is its own victim");

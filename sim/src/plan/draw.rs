@@ -56,6 +56,7 @@ impl Sketch {
         }
         if self.nodes.is_none() {
             listeners(&mut plan, &mut stream("listeners"));
+            rotations(&mut plan, &mut stream("rotations"));
         }
         if self.faults.is_none() {
             plan.faults = faults(&plan, &mut stream("faults"));
@@ -70,8 +71,15 @@ impl Sketch {
         // More than a few messages that overtake the handshake are not held: a calm world stays below that.
         let most = if matches!(preset, Preset::Calm | Preset::Siege) { 2 } else { 3 };
         let lateness = ms([0, 5, 30][random.index(most)]);
-        let drawn =
-            Node { name: name.to_owned(), trusts: Trusts::Everybody, signing, lateness, clock: 0, places: None };
+        let drawn = Node {
+            name: name.to_owned(),
+            trusts: Trusts::Everybody,
+            signing,
+            lateness,
+            rotations: 0,
+            clock: 0,
+            places: None,
+        };
         given.cloned().unwrap_or(drawn)
     }
 }
@@ -218,6 +226,7 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
         between: Some(between.clone()),
         victim: None,
         poses_as: None,
+        lies: None,
         can: None,
         acts: Ppm::NEVER,
         every: Duration::ZERO,
@@ -245,7 +254,9 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
             adversaries.push(Adversary { at: Some(node), between: None, can, every, ..watcher(Class::Exhauster) });
         }
         (Preset::Impostors, Some(node)) => {
-            let class = Class::IMPOSTORS[random.index(Class::IMPOSTORS.len())];
+            // There is more that a forger can do than the others.
+            let forges = random.below(3) == 0;
+            let class = if forges { Class::Forger } else { Class::IMPOSTORS[random.index(Class::IMPOSTORS.len())] };
             // Whoever opens channels, or whom they are opened to.
             let ends = [channel.from.clone(), channel.to.clone()];
             let who = random.index(2);
@@ -253,7 +264,8 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
             let victim = class.needs_a_victim().then_some(victim);
             let poses_as = (class == Class::StaticThief).then_some(other);
             let can = some(class, random);
-            adversaries.push(Adversary { class, at: Some(node), between: None, victim, poses_as, can, acts, every });
+            let at = Some(node);
+            adversaries.push(Adversary { at, between: None, victim, poses_as, can, acts, every, ..watcher(class) });
         }
         (_, Some(node)) if random.below(4) > 0 => {
             let class = if random.below(4) == 0 { Class::Exhauster } else { Class::Hop };
@@ -301,6 +313,17 @@ fn listeners(plan: &mut Plan, random: &mut Stream) {
     }
 }
 
+/// Whoever was robbed long ago may have changed the key since.
+fn rotations(plan: &mut Plan, random: &mut Stream) {
+    for n in 0..plan.adversaries.len() {
+        let changes = random.below(3) as u8;
+        let victim = plan.adversaries[n].victim.as_ref().and_then(|name| plan.node(name));
+        if let Some(victim) = victim {
+            plan.nodes[victim].rotations = changes;
+        }
+    }
+}
+
 fn faults(plan: &Plan, random: &mut Stream) -> Vec<Fault> {
     let number = match plan.preset {
         Preset::Faults => random.within(2..=6),
@@ -327,6 +350,11 @@ fn faults(plan: &Plan, random: &mut Stream) -> Vec<Fault> {
             }
         })
         .collect();
+    // Whoever is robbed may notice, and change the key: after the first channel, before the last.
+    let changes = random.below(2) == 0;
+    let robbed = plan.adversaries.iter().filter(|adversary| changes && adversary.class.is_a_thief());
+    let at = plan.faulty / 5;
+    faults.extend(robbed.filter_map(|thief| Some(Fault::Rotate { at, node: thief.victim.clone()? })));
     faults.sort_by_key(Fault::at);
     faults
 }

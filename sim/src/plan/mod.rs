@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adversary::{Capability, Class};
+use crate::adversary::{Capability, Class, Lie};
 use crate::seed::{Ppm, Seed};
 
 pub(crate) use check::way;
@@ -91,6 +91,9 @@ pub struct Node {
     /// How long its vault and its store take at most for an answer.
     #[serde(default, with = "units::time", skip_serializing_if = "Duration::is_zero")]
     pub lateness: Duration,
+    /// How often its identity has changed its key before the world begins.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rotations: u8,
     /// How many seconds its wall clock is ahead of the true time.
     #[serde(default, skip_serializing_if = "is_default")]
     pub clock: i64,
@@ -325,6 +328,9 @@ pub struct Adversary {
     /// Whom it says that it is, if it is neither itself nor the victim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poses_as: Option<String>,
+    /// In which points the papers of a forger are false, in turns; in all that there are, if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lies: Option<Vec<Lie>>,
     /// What it can do; everything that its class can, if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub can: Option<Vec<Capability>>,
@@ -417,6 +423,11 @@ impl Adversary {
     /// What it can do.
     pub fn capabilities(&self) -> &[Capability] {
         self.can.as_deref().unwrap_or(self.class.capabilities())
+    }
+
+    /// In which points its papers are false.
+    pub fn lies(&self) -> &[Lie] {
+        self.lies.as_deref().unwrap_or(Lie::ALL)
     }
 
     fn leaves_frames_alone(&self) -> bool {

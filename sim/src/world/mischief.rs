@@ -33,7 +33,13 @@ impl World {
             (will.can(Capability::Intrude), will.can(Capability::Siege), will.can(Capability::SetClocks));
         if let Some(node) = node.filter(|node| !self.standing[*node].is_down) {
             // An impostor has nothing else to do.
-            if intrudes && self.mischief.below(if impostor { 4 } else { 16 }) == 0 {
+            let rarely = match self.adversaries[adversary].class() {
+                // There is much that it can be.
+                Class::Forger => 1,
+                _ if impostor => 4,
+                _ => 16,
+            };
+            if intrudes && self.mischief.below(rarely) == 0 {
                 self.intrude(adversary, node);
             }
             if besieges {
@@ -53,7 +59,7 @@ impl World {
     /// An adversary's node opens a channel of its own to a listener, as honest code does.
     fn intrude(&mut self, adversary: usize, node: usize) {
         let class = self.adversaries[adversary].class();
-        let posing = matches!(class, Class::Misbinder | Class::StaticThief | Class::PurposeThief | Class::OldKeyThief);
+        let posing = class.needs_a_victim();
         let ends = self.plan.channels.iter().flat_map(|channel| {
             // Whom others open channels to; who poses as somebody, anybody who has to do with him.
             let from = Some(&channel.from).filter(|_| posing || class == Class::Equivocator);

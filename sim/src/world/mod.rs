@@ -460,10 +460,10 @@ impl World {
         handshake: [u8; 32],
     ) {
         let now = self.queue.now();
-        let face = tag.map_or(0, |tag| tag % 2);
+        let shown = self.hosts[node].shown(tag);
         let rotations = |node: usize| self.hosts[node].face().rotations;
         let opening = if self.checks {
-            self.agreement.opened(End { node, peer, face }, encryptor.clone(), handshake, rotations)
+            self.agreement.opened(End { node, peer, shown }, encryptor.clone(), handshake, rotations)
         } else {
             Ok(Opening::First)
         };
@@ -482,9 +482,13 @@ impl World {
             Ok(_) => {}
             Err(violation) => self.judge(Err(violation)),
         }
+        let other = self.agreement.other_end(node, &encryptor);
+        if other.is_some_and(|other| other.shown.malleated) {
+            self.reached(Situation::MalleatedAccepted);
+        }
         let verdict = self.check_welcome(node, tag, &peer);
         self.judge(verdict);
-        let verdict = self.check_attested(node, &peer);
+        let verdict = self.check_attested(node, &peer, &encryptor);
         self.judge(verdict);
         if let Some(tag) = tag {
             self.channel_begins(tag, encryptor);
@@ -510,16 +514,19 @@ impl World {
     }
 
     /// Whether whoever `peer` belongs to is attested now, as far as the clock of `node` can tell.
-    fn check_attested(&self, node: usize, peer: &Identifier) -> Result<(), Violation> {
-        let Some(owner) = self.agreement.owner(peer).filter(|owner| self.checks && !self.hostile.contains(owner))
-        else {
-            return Ok(());
-        };
+    fn check_attested(&self, node: usize, peer: &Identifier, encryptor: &Address) -> Result<(), Violation> {
         let now = self.queue.now();
-        if self.standing[owner].changed_lately(now) {
-            return Ok(());
-        }
-        let attested = self.hosts[owner].face().attested;
+        // What the other end showed, if it has opened; or what the owner of that name shows.
+        let other = self.agreement.other_end(node, encryptor).filter(|other| self.hostile.contains(&other.node));
+        let attested = match (other, self.agreement.owner(peer)) {
+            _ if !self.checks => return Ok(()),
+            (Some(other), _) => other.shown.attested,
+            (None, Some(owner)) if self.hostile.contains(&owner) || self.standing[owner].changed_lately(now) => {
+                return Ok(());
+            }
+            (None, Some(owner)) => self.hosts[owner].face().attested,
+            (None, None) => return Ok(()),
+        };
         let true_wall = self.hosts[node].wall(now).0.saturating_add_signed(-self.standing[node].ahead());
         let mut verdict = Ok(());
         for ahead in self.standing[node].ahead_lately(now) {
@@ -547,8 +554,18 @@ impl World {
             "IDN-28" => Situation::OlderHistoryRefused,
             "IDN-29" => Situation::ConflictRefused,
             "PUR-15" => Situation::MisboundRefused,
-            "PUR-7" | "PUR-8" => Situation::OutOfTimeRefused,
+            "PUR-7" | "PUR-8" | "PUR-9" => Situation::OutOfTimeRefused,
             "PUR-4" => Situation::StaleAttestationRefused,
+            "PUR-10" => Situation::ForgedAttestationRefused,
+            "PUR-3" => Situation::ForeignSubjectRefused,
+            "PUR-11" => Situation::WrongPurposeRefused,
+            "PUR-5" | "PUR-6" => Situation::OutlivingAttestationRefused,
+            "PUR-2" | "IDN-6" => Situation::WrongTypeRefused,
+            "IDN-16" => Situation::UnsignedChangeRefused,
+            "IDN-14" | "IDN-15" => Situation::UnapprovedChangeRefused,
+            "IDN-11" | "IDN-12" | "IDN-13" => Situation::BrokenChainRefused,
+            "COD-2" | "COD-5" => Situation::UnusualEncodingRefused,
+            "VLT-11" | "VLT-12" | "VLT-23" => Situation::WeakKeyRefused,
             _ => return,
         };
         self.reached(situation);

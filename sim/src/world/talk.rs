@@ -192,7 +192,8 @@ impl World {
     /// The application of `node` has received something.
     pub(super) fn delivered(&mut self, node: usize, payload: &[u8], origin: Origin, back: &[Address]) {
         let now = self.queue.now();
-        let other = back.first().and_then(|encryptor| self.agreement.other_end(node, encryptor));
+        let other =
+            back.first().and_then(|encryptor| self.agreement.other_end(node, encryptor)).map(|other| other.node);
         if let (Some(encryptor), Some(guests)) = (back.first(), self.guests.get_mut(&node)) {
             guests.heard(now, encryptor);
         }

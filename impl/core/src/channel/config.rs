@@ -132,6 +132,18 @@ impl Config {
         Self { presentation, ..self }
     }
 
+    /// The static key of its handshakes. For simulations.
+    #[cfg(feature = "null-vault")]
+    pub const fn static_key(&self) -> &PublicKey {
+        &self.static_key
+    }
+
+    /// What it presents. For simulations.
+    #[cfg(feature = "null-vault")]
+    pub fn presentation(&self) -> &[u8] {
+        &self.presentation
+    }
+
     /// The same with another trust policy.
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Self {
