@@ -76,8 +76,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     let sessions: BTreeSet<u8> = pairs.iter().map(|pair| options.sessions.unwrap_or(pair.model.sessions)).collect();
     let sessions: Vec<String> = sessions.iter().map(u8::to_string).collect();
     println!(
-        "\nNo attack was found where none is expected, with {} sessions of each party: that is a search, not a proof.\n\
-         Every broken twin was attacked, and every model without a line that it is said to need.",
+        "\nNo attack was found where none is expected; sessions of each party: {}. That is a search, not a proof.\n\
+         Every broken twin was attacked, and so was every model without a check that it is said to need, and no other.",
         sessions.join(" or ")
     );
     Ok(())
@@ -86,7 +86,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
 fn table(rows: &[[String; 6]]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["model", "sessions", "queries", "seconds", "found", "requirements, or those that are broken"]);
+    table.set_header(["model", "sessions", "queries", "seconds", "found", "requirements, or those not kept"]);
     table.add_rows(rows);
     table.column_iter_mut().skip(1).take(3).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table.trim_fmt()

@@ -1,5 +1,5 @@
-//! What a model says of itself: its head, its queries with what is expected of them, the lines that it cannot do without,
-//! and how its broken twin differs.
+//! What a model says of itself: its head, its queries with what is expected of them, the lines that it can and cannot do
+//! without, and how its broken twin differs.
 //!
 //! ```text
 //! // A sentence: what is modelled, or what the twin does wrong.
@@ -7,7 +7,8 @@
 //! // twin: handshake.broken.vp      in a twin `twin of:`
 //! // sessions: 2                    how many of each party run side by side
 //! ...
-//! _ = ASSERT(attested, static)? // needed for CHN-8 PUR-15
+//! _ = ASSERT(attested, static)? // needed for CHN-8 PUR-15: without it there is an attack
+//! _ = ASSERT(tag, change_tag)? // spare for IDN-6: without it alone there is none, other rules stop the same
 //! ...
 //! queries[
 //!     confidentiality? message // holds: only Bob reads what Alice sends
@@ -47,13 +48,15 @@ pub(crate) struct Query {
     pub(crate) claim: String,
 }
 
-/// A line without which there is an attack.
+/// A line with a check that is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Needed {
+pub(crate) struct Check {
     /// Its number in the file, from 1.
     pub(crate) line: usize,
-    /// What it is needed for.
+    /// The requirements that it keeps.
     pub(crate) requirements: Vec<String>,
+    /// Whether there is an attack without it.
+    pub(crate) needed: bool,
 }
 
 /// One file.
@@ -70,7 +73,7 @@ pub(crate) struct Model {
     /// How many of each party run side by side.
     pub(crate) sessions: u8,
     pub(crate) queries: Vec<Query>,
-    pub(crate) needed: Vec<Needed>,
+    pub(crate) checks: Vec<Check>,
     /// The lines without comments, up to the queries.
     code: Vec<String>,
     /// The whole text.
@@ -109,11 +112,13 @@ impl Model {
             wrong.push(format!("{file}: its first line says in a sentence what it is"));
         }
         let mut lines = text.lines().enumerate();
-        let (mut code, mut needed) = (Vec::new(), Vec::new());
+        let (mut code, mut checks) = (Vec::new(), Vec::new());
         for (index, line) in lines.by_ref().take_while(|(_, line)| !line.starts_with("queries[")) {
             code.push(without_comment(line).to_owned());
-            if let Some((_, ids)) = line.split_once("// needed for ") {
-                needed.push(Needed { line: index + 1, requirements: words(ids) });
+            for (mark, needed) in [("// needed for ", true), ("// spare for ", false)] {
+                if let Some((_, ids)) = line.split_once(mark) {
+                    checks.push(Check { line: index + 1, requirements: words(ids), needed });
+                }
             }
         }
         code.retain(|line| !line.is_empty());
@@ -144,7 +149,7 @@ impl Model {
             other: other.to_owned(),
             sessions,
             queries,
-            needed,
+            checks,
             code,
             text: text.to_owned(),
         };
@@ -156,12 +161,19 @@ impl Model {
         self.file.trim_end_matches(".vp")
     }
 
-    /// The text with this line left empty.
-    pub(crate) fn without(&self, needed: &Needed) -> String {
+    /// The requirements of its checks that are needed, or of the others.
+    pub(crate) fn kept(&self, needed: bool) -> BTreeSet<&String> {
+        self.checks.iter().filter(|check| check.needed == needed).flat_map(|check| &check.requirements).collect()
+    }
+
+    /// The text without this check. A line that computes something goes on to compute it, whether that succeeds or not.
+    pub(crate) fn without(&self, check: &Check) -> String {
+        let changed = |line: &str| {
+            if line.trim_start().starts_with("_ =") { String::new() } else { line.replacen(")?", ")", 1) }
+        };
         let lines = self.text.lines().enumerate();
-        lines
-            .map(|(index, line)| if index + 1 == needed.line { "\n".to_owned() } else { format!("{line}\n") })
-            .collect()
+        let lines = lines.map(|(index, line)| if index + 1 == check.line { changed(line) } else { line.to_owned() });
+        lines.flat_map(|line| [line, "\n".to_owned()]).collect()
     }
 
     fn expects(&self, expected: Expected) -> bool {
@@ -180,15 +192,15 @@ impl Pair {
         let Self { model, twin } = self;
         let mut gaps = Vec::new();
         for Model { file, requirements, .. } in [model, twin] {
-            let unknown = requirements.iter().filter(|id| !known.contains(*id));
+            let spare = if file == &model.file { model.kept(false) } else { BTreeSet::new() };
+            let unknown = requirements.iter().chain(spare).filter(|id| !known.contains(*id));
             gaps.extend(unknown.map(|id| format!("{file}: no requirement is called {id}")));
             if requirements.is_empty() {
                 gaps.push(format!("{file}: it names no requirement"));
             }
         }
         let covered: BTreeSet<&String> = model.requirements.iter().collect();
-        let shown: BTreeSet<&String> =
-            twin.requirements.iter().chain(model.needed.iter().flat_map(|needed| &needed.requirements)).collect();
+        let shown: BTreeSet<&String> = twin.requirements.iter().chain(model.kept(true)).collect();
         let claimed = covered.difference(&shown);
         gaps.extend(claimed.map(|id| format!("{}: neither its twin nor a line shows that it covers {id}", model.file)));
         let silent = shown.difference(&covered);
@@ -398,9 +410,7 @@ queries[
     #[test]
     fn a_model_covers_what_its_twin_breaks_and_what_its_lines_are_needed_for_and_nothing_else() {
         let model = Model::parse("x.vp", WHOLE).unwrap();
-        assert_eq!(model.needed, [Needed { line: 10, requirements: vec!["ABC-2".to_owned()] }]);
-        let without = model.without(&model.needed[0]);
-        assert!(!without.contains("ASSERT") && without.lines().count() == WHOLE.lines().count());
+        assert_eq!(model.checks, [Check { line: 10, requirements: vec!["ABC-2".to_owned()], needed: true }]);
         assert!(
             wrong(&WHOLE.replace(" // needed for ABC-2", ""), BROKEN).contains("nor a line shows that it covers ABC-2")
         );
@@ -408,6 +418,16 @@ queries[
             wrong(&WHOLE.replace("covers: ABC-1 ABC-2", "covers: ABC-1"), BROKEN)
                 .contains("does not say that it covers ABC-2")
         );
+    }
+
+    #[test]
+    fn a_line_that_only_checks_is_taken_away_and_one_that_computes_goes_on_without_its_check() {
+        let text = WHOLE.replace("HASH(data)", "AEAD_DEC(key, zero, data, nil)? // spare for ABC-1");
+        let model = Model::parse("x.vp", &text).unwrap();
+        let [first, second] = [&model.checks[0], &model.checks[1]].map(|check| model.without(check));
+        assert_eq!(first, text.replace("\t_ = ASSERT(data, expected)? // needed for ABC-2", ""));
+        assert_eq!(second, text.replace("nil)?", "nil)"));
+        assert!(wrong(&text.replace("spare for ABC-1", "spare for ABC-3"), BROKEN).contains("called ABC-3"));
     }
 
     #[test]

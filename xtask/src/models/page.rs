@@ -19,7 +19,7 @@ pub(crate) fn section(spec: &Spec, pairs: &[Pair]) -> String {
     let mut out = String::new();
     for Pair { model, twin } in pairs {
         let _ = writeln!(out, "### {}\n\n{}. [The model and its twin](models/{0}.md).\n", model.name(), model.title);
-        let _ = writeln!(out, "| claim | expected, with {} sessions of each party |\n|---|---|", model.sessions);
+        let _ = writeln!(out, "| claim | expected; sessions of each party: {} |\n|---|---|", model.sessions);
         for query in &model.queries {
             let expected = match query.expected {
                 Expected::Holds => "no attack",
@@ -27,10 +27,16 @@ pub(crate) fn section(spec: &Spec, pairs: &[Pair]) -> String {
             };
             let _ = writeln!(out, "| {} | {expected} |", query.claim);
         }
-        let _ = writeln!(out, "\nCovers {}.\n", links(spec, model));
-        let _ = writeln!(out, "**Broken twin**, without {}. {}:\n", links(spec, twin), twin.title);
-        for query in twin.queries.iter().filter(|query| query.expected == Expected::Attack) {
-            let _ = writeln!(out, "- {}", query.claim);
+        let _ = writeln!(out, "\nCovers {}.\n", links(spec, &model.requirements));
+        let spare = model.kept(false);
+        if !spare.is_empty() {
+            let _ = writeln!(out, "Without {} alone no attack on these claims was found.\n", links(spec, spare));
+        }
+        let _ = writeln!(out, "**Broken twin**, without {}. {}:\n", links(spec, &twin.requirements), twin.title);
+        for (whole, broken) in model.queries.iter().zip(&twin.queries) {
+            if whole.expected != broken.expected {
+                let _ = writeln!(out, "- {}", broken.claim);
+            }
         }
         out.push('\n');
     }
@@ -58,11 +64,11 @@ pub(crate) fn sources(pairs: &[Pair]) -> Vec<Value> {
     pairs.iter().enumerate().map(page).collect()
 }
 
-/// The requirements of a model, as links from the chapter.
-fn links(spec: &Spec, model: &Model) -> String {
+/// Requirements as links from the chapter.
+fn links<'a>(spec: &Spec, ids: impl IntoIterator<Item = &'a String>) -> String {
     let link = |id: &String| {
         let chapter = spec.requirements.iter().find(|r| r.id == *id).map_or("", |r| r.chapter.as_str());
         format!("[{id}]({chapter}.md#{})", id.to_lowercase())
     };
-    model.requirements.iter().map(link).collect::<Vec<_>>().join(", ")
+    ids.into_iter().map(link).collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,11 @@
-//! One search for attacks: on a model, on its broken twin, or on the model without a line that it needs.
+//! One search for attacks: on a model, on its broken twin, or on the model without one of its checks.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::model::{Expected, Model, Needed, Pair, Query};
+use super::model::{Check, Expected, Model, Pair, Query};
 use super::tool::{self, Finding, Verdict};
 
 /// How much of what an attacker achieves the table shows, in characters.
@@ -24,7 +24,7 @@ pub(super) struct Trial<'a> {
 enum Kind<'a> {
     Whole,
     Twin(&'a Model),
-    Without(&'a Needed),
+    Without(&'a Check),
 }
 
 /// All searches of a model: with so many sessions, or with as many as it says. What is broken takes what its attacks take.
@@ -34,8 +34,8 @@ pub(super) fn of(Pair { model: whole, twin }: &Pair, sessions: Option<u8>) -> Ve
         trial(whole.name().to_owned(), sessions.unwrap_or(whole.sessions), Kind::Whole),
         trial(twin.name().to_owned(), twin.sessions, Kind::Twin(twin)),
     ];
-    trials.extend(whole.needed.iter().map(|needed| {
-        trial(format!("{} without line {}", whole.name(), needed.line), twin.sessions, Kind::Without(needed))
+    trials.extend(whole.checks.iter().map(|check| {
+        trial(format!("{} without line {}", whole.name(), check.line), twin.sessions, Kind::Without(check))
     }));
     trials
 }
@@ -46,7 +46,7 @@ impl Trial<'_> {
         let text = match self.kind {
             Kind::Whole => self.whole.text.clone(),
             Kind::Twin(twin) => twin.text.clone(),
-            Kind::Without(needed) => self.whole.without(needed),
+            Kind::Without(check) => self.whole.without(check),
         };
         let path = folder.join(format!("{}.vp", self.name.replace(' ', "-")));
         fs::write(&path, text)?;
@@ -65,10 +65,15 @@ impl Trial<'_> {
     pub(super) fn surprises(&self, finding: &Finding) -> Vec<String> {
         let file = &self.asked().file;
         match self.kind {
-            Kind::Without(needed) if self.telling(finding).is_none() => {
-                vec![format!("{file}:{}: no attack without this line, which is said to be needed", needed.line)]
-            }
-            Kind::Without(_) => Vec::new(),
+            Kind::Without(Check { line, needed, .. }) => match (needed, self.telling(finding)) {
+                (true, None) => {
+                    vec![format!("{file}:{line}: no attack without this check, which is said to be needed")]
+                }
+                (false, Some(attack)) => {
+                    vec![format!("{file}:{line}: an attack without this check, which is said to be spare: {attack}")]
+                }
+                _ => Vec::new(),
+            },
             Kind::Whole | Kind::Twin(_) => {
                 let judged = self.asked().queries.iter().filter_map(|query| surprise(query, finding));
                 judged.map(|(line, sentence)| format!("{file}:{line}: {sentence}")).collect()
@@ -91,13 +96,13 @@ impl Trial<'_> {
         let attacks = finding.verdicts.iter().filter(|verdict| verdict.attack.is_some()).count();
         let found = match (attacks, self.telling(finding)) {
             (0, _) => "no attack".to_owned(),
-            (_, None) => format!("{attacks} attacked, as stated; no attack on the others"),
+            (_, None) => format!("{attacks} attacked, as stated; the others are not"),
             (_, Some(attack)) => format!("{attacks} attacked: {}", short(&attack)),
         };
         let requirements = match self.kind {
             Kind::Whole => &self.whole.requirements,
             Kind::Twin(twin) => &twin.requirements,
-            Kind::Without(needed) => &needed.requirements,
+            Kind::Without(check) => &check.requirements,
         };
         let (queries, seconds) = (finding.verdicts.len().to_string(), format!("{:.1}", finding.time.as_secs_f64()));
         [self.name.clone(), self.sessions.to_string(), queries, seconds, found, requirements.join(" ")]
@@ -154,7 +159,7 @@ mod tests {
         Finding { verdicts: [7, 8].into_iter().zip(attacks).map(verdict).collect(), time: Duration::ZERO }
     }
 
-    /// The surprises in the model, in its twin, and in the model without the line.
+    /// The surprises in the model, in its twin, and in the model without the check.
     fn surprises(attacks: [Option<&str>; 2], exhausted: bool) -> [Vec<String>; 3] {
         let pair = pair();
         let found = finding(attacks, exhausted);
@@ -163,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_searched_whole_broken_and_without_each_line_that_it_needs() {
+    fn a_model_is_searched_whole_broken_and_without_each_of_its_marked_checks() {
         let pair = pair();
         let names = |sessions| of(&pair, sessions).iter().map(|t| (t.name.clone(), t.sessions)).collect::<Vec<_>>();
         let [name, twin, without] = ["x", "x.broken", "x without line 5"].map(str::to_owned);
@@ -189,10 +194,20 @@ mod tests {
     }
 
     #[test]
-    fn a_twin_without_its_attack_and_a_line_that_is_not_needed_are_surprises() {
+    fn a_twin_without_its_attack_and_a_check_that_is_not_needed_are_surprises() {
         let [_, twin, without] = surprises([None, Some("n is obtained")], true);
         assert_eq!(twin, ["x.broken.vp:7: no attack, and one is expected: `everybody has m`"]);
-        assert_eq!(without, ["x.vp:5: no attack without this line, which is said to be needed"]);
+        assert_eq!(without, ["x.vp:5: no attack without this check, which is said to be needed"]);
+    }
+
+    #[test]
+    fn an_attack_without_a_check_that_is_spare_is_a_surprise() {
+        let mut pair = pair();
+        pair.model.checks[0].needed = false;
+        let wrong = |attack| of(&pair, None)[2].surprises(&finding([attack, Some("n is obtained")], true));
+        assert_eq!(wrong(None), Vec::<String>::new());
+        let sentence = "x.vp:5: an attack without this check, which is said to be spare: m is obtained";
+        assert_eq!(wrong(Some("m is obtained")), [sentence]);
     }
 
     #[test]
@@ -211,7 +226,7 @@ mod tests {
         let rows: Vec<_> = of(&pair, None).iter().map(|trial| trial.row(&found)[4].clone()).collect();
         assert_eq!(rows[1..], ["2 attacked: everybody has m", "2 attacked: m is obtained"]);
         let stated = of(&pair, None)[0].row(&finding([None, Some("n is obtained")], true))[4].clone();
-        assert_eq!(stated, "1 attacked, as stated; no attack on the others");
+        assert_eq!(stated, "1 attacked, as stated; the others are not");
     }
 
     #[test]
