@@ -11,6 +11,7 @@ pub mod checker;
 pub mod frame;
 pub mod host;
 pub mod link;
+pub mod minimise;
 pub mod party;
 pub mod plan;
 pub mod queue;

@@ -139,7 +139,7 @@ impl Link {
     }
 
     /// Sends a frame; what becomes of it is added to `out`. Says when it has left the sender.
-    pub fn send(&mut self, now: Instant, frame: &[u8], out: &mut Vec<Arrival>) -> Instant {
+    pub fn send(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Arrival>) -> Instant {
         self.counts.offered += 1;
         let is_lost = !self.profile.stream && (frame.len() > self.profile.mtu || now < self.cut_until);
         let Some(departure) = self.departure(now, frame.len() as u64).filter(|_| !is_lost) else {
@@ -168,33 +168,32 @@ impl Link {
         Some(self.free_at)
     }
 
-    fn send_stream(&mut self, departure: Instant, mut frame: &[u8], out: &mut Vec<Arrival>) {
+    fn send_stream(&mut self, departure: Instant, mut frame: Vec<u8>, out: &mut Vec<Arrival>) {
         while !frame.is_empty() {
             let cut =
                 if self.random.chance(Ppm::percent(20)) { self.random.index(frame.len()) + 1 } else { frame.len() };
-            let (piece, rest) = frame.split_at(cut.min(self.profile.mtu));
-            frame = rest;
-            self.counts.cuts += u64::from(!rest.is_empty());
+            let rest = frame.split_off(cut.min(self.profile.mtu));
+            let piece = std::mem::replace(&mut frame, rest);
+            self.counts.cuts += u64::from(!frame.is_empty());
             let delay = self.random.duration(&self.profile.latency);
             self.last_arrival = self.last_arrival.max(departure + delay);
-            out.push(Arrival { at: self.last_arrival, bytes: piece.to_vec(), damaged: false });
+            out.push(Arrival { at: self.last_arrival, bytes: piece, damaged: false });
         }
     }
 
-    fn send_datagram(&mut self, departure: Instant, frame: &[u8], out: &mut Vec<Arrival>) {
+    fn send_datagram(&mut self, departure: Instant, frame: Vec<u8>, out: &mut Vec<Arrival>) {
         if self.is_lost() {
             self.counts.lost += 1;
             return;
         }
         let copies = 1 + usize::from(self.random.chance(self.profile.duplicate));
         self.counts.duplicated += copies as u64 - 1;
-        for _ in 0..copies {
+        for mut bytes in std::iter::repeat_n(frame, copies) {
             let mut delay = self.random.duration(&self.profile.latency);
             if self.random.chance(self.profile.reorder) {
                 self.counts.reordered += 1;
                 delay += *self.profile.latency.end() * self.random.within(1..=8) as u32;
             }
-            let mut bytes = frame.to_vec();
             let damaged = self.random.chance(self.profile.corrupt) && !bytes.is_empty();
             if damaged {
                 self.counts.corrupted += 1;
@@ -230,7 +229,7 @@ mod tests {
         let mut link = Link::new(&profile, Seed(5).stream("link"));
         let mut out = Vec::new();
         for n in 0..frames {
-            link.send(Instant::from_millis(n as u64), &[n as u8; 100], &mut out);
+            link.send(Instant::from_millis(n as u64), vec![n as u8; 100], &mut out);
         }
         (out, link.counts)
     }
@@ -301,7 +300,7 @@ mod tests {
             let mut link = Link::new(&plan::Link { kind, ..good() }, Seed(5).stream("link"));
             let (mut out, until) = (Vec::new(), Instant::from_millis(50));
             link.cut(until);
-            let left = link.send(Instant::ZERO, b"frame", &mut out);
+            let left = link.send(Instant::ZERO, b"frame".to_vec(), &mut out);
             (out, left, until)
         };
         assert!(cut(Kind::Datagram).0.is_empty());
@@ -312,7 +311,7 @@ mod tests {
     #[test]
     fn a_serial_line_takes_its_time() {
         let mut link = Link::new(&plan::Link { kind: Kind::Serial, ..good() }, Seed(5).stream("link"));
-        let left = link.send(Instant::ZERO, &[0; 11_520], &mut Vec::new());
+        let left = link.send(Instant::ZERO, vec![0; 11_520], &mut Vec::new());
         assert_eq!(left, Instant::from_millis(1_000));
     }
 }

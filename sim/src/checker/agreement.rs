@@ -44,7 +44,7 @@ pub struct Agreement {
     /// The ends of each channel, by handshake.
     ends: BTreeMap<[u8; 32], Vec<End>>,
     /// The handshake of each end, by node and encryptor.
-    channels: BTreeMap<(usize, Address), [u8; 32]>,
+    channels: BTreeMap<usize, BTreeMap<Address, [u8; 32]>>,
     /// How many changes of key of an identity a node has seen, from its owner.
     seen: BTreeMap<(usize, Identifier), usize>,
     /// Which histories of an identity a node has accepted, from an owner with several.
@@ -109,7 +109,7 @@ impl Agreement {
 
     /// The other end of the channel behind this encryptor of `node`.
     pub fn other_end(&self, node: usize, encryptor: &Address) -> Option<&End> {
-        let ends = self.ends.get(self.channels.get(&(node, encryptor.clone()))?)?;
+        let ends = self.ends.get(self.channels.get(&node)?.get(encryptor)?)?;
         ends.iter().find(|end| end.node != node)
     }
 
@@ -122,7 +122,7 @@ impl Agreement {
         rotations: impl Fn(usize) -> usize,
     ) -> Result<Opening, Violation> {
         let no = |node, detail: String| Err(Violation::new(Property::Agreement, node, detail));
-        self.channels.insert((end.node, encryptor), handshake);
+        self.channels.entry(end.node).or_default().insert(encryptor, handshake);
         let ends = self.ends.entry(handshake).or_default();
         ends.push(end);
         let [one, other] = match ends[..] {

@@ -48,7 +48,7 @@ pub struct Ledger {
     /// How many messages of each channel arrived at each node.
     arrived: BTreeMap<(usize, usize), usize>,
     /// Which encryptor of the receiving node belongs to which channel.
-    ends: BTreeMap<(usize, Address), usize>,
+    ends: BTreeMap<usize, BTreeMap<Address, usize>>,
     latest: BTreeMap<(usize, usize), u64>,
 }
 
@@ -147,7 +147,12 @@ impl Ledger {
         let Some(encryptor) = back.first() else {
             return no(Property::Provenance, "a channel's message has no way back through the channel");
         };
-        if *self.ends.entry((node, encryptor.clone())).or_insert(channel) != channel {
+        let ends = self.ends.entry(node).or_default();
+        let known = ends.get(encryptor).copied();
+        if known.is_none() {
+            ends.insert(encryptor.clone(), channel);
+        }
+        if known.is_some_and(|known| known != channel) {
             return no(Property::Authenticity, "a message of one channel was delivered by another");
         }
         if !self.delivered.insert(number) {

@@ -327,6 +327,9 @@ impl<S: Suite> Party<S> {
     }
 
     fn feed_all(&mut self) {
+        if self.connections.values().all(|connection| connection.held.is_empty()) {
+            return;
+        }
         let waiting = self.connections.iter().filter(|(_, connection)| !connection.held.is_empty());
         for link in waiting.map(|(link, _)| *link).collect::<Vec<_>>() {
             self.feed(link);

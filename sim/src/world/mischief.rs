@@ -24,7 +24,8 @@ impl World {
         let emissions = self.adversaries[adversary].on_timer();
         let cause = Cause { entry: 0, deed: self.note(adversary) };
         for emission in emissions {
-            self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission, cause });
+            let at = self.queue.now() + emission.delay;
+            self.queue.schedule(at, Event::Emit { adversary, emission: Box::new(emission), cause });
         }
         self.situations.extend(self.adversaries[adversary].take_situations());
         let will = &self.adversaries[adversary];

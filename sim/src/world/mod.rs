@@ -67,7 +67,7 @@ enum Event {
     },
     Emit {
         adversary: usize,
-        emission: Emission,
+        emission: Box<Emission>,
         cause: Cause,
     },
     Timer {
@@ -309,7 +309,7 @@ impl World {
             }
             Event::Emit { adversary, emission, cause } => {
                 self.trace.because(cause);
-                self.emit(adversary, emission);
+                self.emit(adversary, *emission);
             }
             Event::Timer { node, at } => {
                 if self.timers[node] == Some(at) {

@@ -164,7 +164,8 @@ impl World {
             if untouched {
                 self.pass(way, place + 1, emission.bytes, emission.intent, std::mem::take(&mut own));
             } else {
-                self.queue.schedule(self.queue.now() + emission.delay, Event::Emit { adversary, emission, cause });
+                let at = self.queue.now() + emission.delay;
+                self.queue.schedule(at, Event::Emit { adversary, emission: Box::new(emission), cause });
             }
         }
         if own {
@@ -245,7 +246,7 @@ impl World {
         let link = &mut self.wires[way.link].toward(way.to).link;
         let before = link.counts;
         let mut arrivals = Vec::new();
-        let left = link.send(now, &bytes, &mut arrivals);
+        let left = link.send(now, bytes, &mut arrivals);
         let counts = link.counts;
         if own {
             if left > now && !datagram {
