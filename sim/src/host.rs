@@ -13,6 +13,7 @@ use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
 
 use crate::adversary::Lie;
+use crate::checker::{Book, Bytes32};
 
 /// The address of the application worker of every node.
 pub const APP: &str = "app";
@@ -228,6 +229,16 @@ pub trait Host {
     /// How long its vault and its store may take for an answer.
     fn lateness(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// The secret half of an ephemeral key that it has made, for a checker that knows everything.
+    fn secret_of(&mut self, _public: &Bytes32) -> Option<Bytes32> {
+        None
+    }
+
+    /// The book that its channels are to go by, if there is one.
+    fn book(&self) -> Option<Book> {
+        None
     }
 
     /// What must never be seen on a link: public keys of its identity, for a start.

@@ -1,6 +1,7 @@
 //! What must hold in every world, whatever the links and the middle do.
 
 mod agreement;
+mod auditor;
 mod bounds;
 mod confidentiality;
 mod guests;
@@ -14,6 +15,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use agreement::{Agreement, End, Opening, Stolen};
+pub use auditor::{Auditor, Book, Bytes32, Draws};
 pub use bounds::{check as check_bounds, check_places};
 pub use confidentiality::Watch;
 pub use guests::Guests;
@@ -32,6 +34,8 @@ pub enum Property {
     Authenticity,
     /// Each message is delivered at most once.
     AtMostOnce,
+    /// What a node sends is what the specification says.
+    Conformance,
     /// A delivery says truly where it came from.
     Provenance,
     /// Both ends of a channel agree on who they are, and nobody is accepted who should not be.
@@ -56,6 +60,7 @@ impl fmt::Display for Property {
             Self::Confidentiality => "confidentiality",
             Self::Authenticity => "authenticity",
             Self::AtMostOnce => "at most once",
+            Self::Conformance => "conformance",
             Self::Provenance => "provenance",
             Self::Agreement => "agreement",
             Self::TrustedState => "no trusted state change on forgery",

@@ -27,6 +27,7 @@ use razor::session::{self, Keeping, Kept};
 use razor::vault::null::NullSuite;
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
+use crate::checker::{Book, Bytes32, Draws};
 use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work, mask};
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Seed, Stream};
@@ -46,6 +47,7 @@ struct Party<S: Suite> {
     plan: plan::Node,
     node: Node,
     entropy: Seeded,
+    draws: Draws,
     now: Instant,
     /// How far the wall clock is ahead of the true time, in seconds.
     ahead: i64,
@@ -120,7 +122,8 @@ fn cast_of<S: Suite>(plan: &Plan) -> Vec<Box<dyn Host>> {
 
 impl<S: Suite> Party<S> {
     fn new(seed: Seed, plan: &plan::Node, papers: Papers<S::Agreement>, trust: Trust) -> Self {
-        let mut entropy = Seeded::new(seed.derive(&format!("entropy of {}", plan.name)));
+        let own = seed.derive(&format!("entropy of {}", plan.name));
+        let mut entropy = Seeded::new(own);
         let mut node = Node::new(node::Config::default(), &mut entropy);
         let mut party = Self {
             connections_id: node.new_flow_control_id(),
@@ -136,6 +139,7 @@ impl<S: Suite> Party<S> {
             seed,
             node,
             entropy,
+            draws: Draws::new(own),
             now: Instant::ZERO,
             ahead: plan.clock,
             papers,
@@ -513,6 +517,14 @@ impl<S: Suite> Host for Party<S> {
 
     fn lateness(&self) -> Duration {
         self.lateness
+    }
+
+    fn secret_of(&mut self, public: &Bytes32) -> Option<Bytes32> {
+        self.draws.secret_of(&self.entropy, public)
+    }
+
+    fn book(&self) -> Option<Book> {
+        Book::of(S::NAME)
     }
 
     fn secrets(&self) -> Vec<Vec<u8>> {

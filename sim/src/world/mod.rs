@@ -27,8 +27,8 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Class, Emission, Intent, Way};
 use crate::checker::{
-    Agreement, End, Guard, Guests, Ledger, Opening, Property, Stolen, Violation, Watch, check_bounds, check_places,
-    check_validity, check_work,
+    Agreement, Auditor, End, Guard, Guests, Ledger, Opening, Property, Stolen, Violation, Watch, check_bounds,
+    check_places, check_validity, check_work,
 };
 use crate::host::{Host, Input, Output};
 use crate::plan::{Fault, Plan, Suite};
@@ -125,6 +125,7 @@ pub struct World {
     opening: bool,
     checks: bool,
     watch: Option<Watch>,
+    auditor: Option<Auditor>,
     ledger: Ledger,
     agreement: Agreement,
     guests: BTreeMap<usize, Guests>,
@@ -203,6 +204,7 @@ impl World {
             queue: Queue::default(),
             trace: Trace::default(),
             record: None,
+            auditor: hosts[0].book().map(Auditor::new),
             watch,
             agreement,
             hosts,
@@ -240,6 +242,7 @@ impl World {
     pub fn unchecked(mut self) -> Self {
         self.checks = false;
         self.watch = None;
+        self.auditor = None;
         self
     }
 

@@ -126,6 +126,17 @@ impl World {
             let event = Event::Arrive { way, bytes, intent: Intent::Honest, epoch, frame: 0 };
             return self.queue.schedule(self.queue.now(), event);
         }
+        if let Some(auditor) = &mut self.auditor {
+            let verdict = auditor.sent(node, &bytes, |whose, public| {
+                let mut hosts = self.hosts.iter_mut().enumerate();
+                hosts
+                    .find_map(|(node, host)| host.secret_of(public).filter(|_| whose.is_none_or(|whose| whose == node)))
+            });
+            // Liars are found out by others.
+            if !self.hostile.contains(&node) {
+                self.judge(verdict);
+            }
+        }
         let wire = &mut self.wires[link];
         if matches!(wire.nat, Some((behind, _)) if behind == node) {
             wire.spoke = self.queue.now();
@@ -208,6 +219,7 @@ impl World {
                 let links = self.neighbours[node].iter().map(|(link, _)| *link);
                 let link = links.into_iter().find(|link| self.hosts[node].connection(*link).as_ref() == Some(&came));
                 if let Some(link) = link {
+                    self.audit_arrival(node, link, &bytes);
                     self.step(node, Input::Bytes(link, bytes), intent);
                 }
             }
@@ -281,7 +293,14 @@ impl World {
         self.arrivals += 1;
         self.trace.frame(self.queue.now(), way.to, What::Arrived, Some(way), frame, intent, &bytes);
         self.trace.because_of_last();
+        self.audit_arrival(way.to, way.link, &bytes);
         self.step(way.to, Input::Bytes(way.link, bytes), intent);
+    }
+
+    fn audit_arrival(&mut self, node: usize, link: usize, bytes: &[u8]) {
+        if let Some(auditor) = &mut self.auditor {
+            auditor.arrived(node, link, bytes);
+        }
     }
 
     pub(super) fn connect(&mut self, link: usize) {
@@ -312,6 +331,9 @@ impl World {
         }
         self.wires[link].epoch += 1;
         let ends = self.wires[link].ends;
+        if let Some(auditor) = &mut self.auditor {
+            ends.into_iter().for_each(|node| auditor.disconnected(node, link));
+        }
         self.trace.add(Entry::new(self.queue.now(), ends[0], What::Connection, format!("link {link} is down")));
         for node in ends.into_iter().filter(|node| !self.standing[*node].is_down) {
             self.hosts[node].handle(self.queue.now(), Input::Disconnected(link));
