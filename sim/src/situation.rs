@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! situations {
     ($($(#[doc = $doc:literal])+ $name:ident => $text:literal,)+) => {
         /// Something that must have happened in at least one of many worlds.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
         pub enum Situation {
             $($(#[doc = $doc])+ $name,)+
         }

@@ -7,9 +7,9 @@ fn run(seed: u64, preset: Preset) -> Report {
 }
 
 fn campaign(preset: Preset, worlds: u64) -> Campaign {
-    let campaign = Campaign::run(0..worlds, 2, |seed| run(seed, preset), |_| ());
-    for report in &campaign.failures {
-        println!("{report}");
+    let campaign = Campaign::run(0..worlds, 2, |seed| Ok(run(seed, preset)), |_| ()).expect("a preset is valid");
+    for (property, failures) in &campaign.failures {
+        failures.first.iter().for_each(|failure| println!("{property}: {failure}"));
     }
     println!("{preset}: {campaign}");
     campaign
@@ -25,7 +25,7 @@ fn real_nodes_hold_every_property_in_every_kind_of_world_and_every_situation_is_
         })
         .into_iter()
         .fold(Campaign::default(), Campaign::merge);
-    assert!(whole.failures.is_empty());
+    assert!(whole.passed());
     assert_eq!(whole.missing(Situation::ALL), [], "never reached");
 }
 

@@ -52,6 +52,8 @@ pub enum Property {
     Displacement,
     /// Once the faults are healed, what can be delivered is delivered.
     Liveness,
+    /// Nothing that comes makes a node, or the world, panic.
+    NoPanic,
 }
 
 impl fmt::Display for Property {
@@ -69,6 +71,7 @@ impl fmt::Display for Property {
             Self::Bounds => "bounds",
             Self::Displacement => "displacement",
             Self::Liveness => "liveness",
+            Self::NoPanic => "no panic",
         })
     }
 }

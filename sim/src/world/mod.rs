@@ -19,6 +19,7 @@ mod talk;
 mod wiring;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use razor::env::Instant;
 use razor::error::Error;
@@ -120,6 +121,8 @@ pub struct World {
     /// The channels that each adversary's node has opened, by encryptor.
     siege: BTreeMap<usize, Vec<Address>>,
     attempts: usize,
+    /// The node that was last given something.
+    stepping: usize,
     healed: bool,
     /// A connection comes up: the bytes that open it pass whatever the link is.
     opening: bool,
@@ -189,6 +192,7 @@ impl World {
             talks: Vec::new(),
             siege: BTreeMap::new(),
             attempts: 0,
+            stepping: 0,
             healed: false,
             opening: false,
             checks: true,
@@ -246,8 +250,18 @@ impl World {
         self
     }
 
-    /// Runs the world to its end: first with faults, then healed.
+    /// Runs the world to its end: first with faults, then healed. A panic ends it as a violation.
     pub fn run(mut self) -> Report {
+        // Nothing of what the panic left behind is used but the trace, and what was counted.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.live())) {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            self.judge(Err(Violation::new(Property::NoPanic, self.stepping, text)));
+        }
+        self.report()
+    }
+
+    fn live(&mut self) {
         self.phase("faults");
         (0..self.wires.len()).for_each(|link| self.connect(link));
         for (tag, channel) in self.plan.channels.iter().enumerate() {
@@ -266,7 +280,6 @@ impl World {
             self.check_calm();
         }
         self.heal();
-        self.report()
     }
 
     fn run_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) {
@@ -337,6 +350,7 @@ impl World {
 
     /// Gives `node` an input and does what it says; a forged input is held against the node's state.
     fn step(&mut self, node: usize, input: Input, intent: Intent) {
+        self.stepping = node;
         let forged = intent == Intent::Forged && self.checks && !self.hostile.contains(&node);
         if forged {
             self.hosts[node].work();

@@ -1,10 +1,10 @@
 //! Which worlds: a family of plans, and a seed.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use razor_sim::plan::{Invalid, Shape, Topology};
+use razor_sim::results::{PlanFile, Swarm};
 use razor_sim::{Plan, Preset, Seed, Sketch};
 
 use crate::failure::{Failure, Result, quoted};
@@ -37,29 +37,31 @@ pub(super) struct Which {
     family: Family,
 }
 
+/// What makes the worlds of a family.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    family: Family,
+    sketch: Sketch,
+    file: Option<PlanFile>,
+}
+
 impl Which {
     /// The plan of the world.
     pub(super) fn plan(&self) -> Result<Plan> {
-        let Ok(seed) = self.world.parse() else {
-            if self.family.plan.is_some() {
-                let sentence = format!("{:?} is no seed, and a plan is given with --plan already", self.world);
-                return Err(Failure::usage(sentence));
-            }
-            let family = Family { plan: Some(PathBuf::from(&self.world)), ..self.family.clone() };
-            return family.read()?.own_plan(None);
-        };
-        self.family.read()?.plan(seed)
+        if let Ok(seed) = self.world.parse() {
+            return self.family.read()?.plan(seed);
+        }
+        let path = Path::new(&self.world);
+        if !path.exists() {
+            let sentence = format!("{:?} is neither a seed nor a file; seeds are 0 to {}", self.world, u64::MAX);
+            return Err(Failure::usage(sentence));
+        }
+        if self.family.plan.is_some() || self.family.shape.is_some() {
+            let sentence = format!("{:?} is a plan; --plan and --shape are for seeds", self.world);
+            return Err(Failure::usage(sentence));
+        }
+        Family::of_file(path, self.family.preset).read()?.own_plan(None)
     }
-}
-
-/// A family of plans: a sketch, and whether the seed says which preset fills it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Source {
-    sketch: Sketch,
-    in_turn: bool,
-    path: Option<PathBuf>,
-    /// The flags that name this family.
-    flags: String,
 }
 
 impl Family {
@@ -70,37 +72,33 @@ impl Family {
 
     /// Reads what the flags name.
     pub(super) fn read(&self) -> Result<Source> {
-        let mut sketch = Sketch::default();
-        let mut flags = String::new();
+        let (mut sketch, mut file) = (Sketch::default(), None);
         if let Some(path) = &self.plan {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
             sketch = Sketch::parse(&text).map_err(|invalid| wrong(path, &invalid))?;
-            let _ = write!(flags, " --plan {}", quoted(&path.display().to_string()));
+            file = Some(PlanFile::new(path.display().to_string(), &text));
         }
-        if let Some(preset) = self.preset {
-            sketch.preset = Some(preset);
-            let _ = write!(flags, " --preset {preset}");
-        }
-        if let (Some(shape), Some(nodes)) = (self.shape, self.nodes) {
+        sketch.preset = self.preset.or(sketch.preset);
+        if let Some((shape, nodes)) = self.shape.zip(self.nodes) {
             sketch.topology = Some(Topology { shape, nodes });
-            let _ = write!(flags, " --shape {shape} --nodes {nodes}");
         }
-        let in_turn = self.plan.is_none() && self.preset.is_none();
-        Ok(Source { sketch, in_turn, path: self.plan.clone(), flags })
+        Ok(Source { family: self.clone(), sketch, file })
     }
 }
 
 impl Source {
     /// The plan of a seed.
     pub(super) fn plan(&self, seed: u64) -> Result<Plan> {
-        let mut sketch = self.sketch.clone();
-        if self.in_turn {
-            sketch.preset = Some(Preset::in_turn(seed));
-        }
-        sketch.draw(Seed(seed)).map_err(|invalid| match &self.path {
+        self.draw(seed).map_err(|invalid| match &self.family.plan {
             Some(path) => wrong(path, &invalid),
             None => Failure::usage(invalid.to_string()),
         })
+    }
+
+    /// The plan of a seed, for whoever knows what to say if there is none.
+    pub(super) fn draw(&self, seed: u64) -> std::result::Result<Plan, Invalid> {
+        let in_turn = self.file.is_none().then(|| Preset::in_turn(seed));
+        Sketch { preset: self.sketch.preset.or(in_turn), ..self.sketch.clone() }.draw(Seed(seed))
     }
 
     /// The plan of this seed, or of the one that the plan file names.
@@ -108,13 +106,27 @@ impl Source {
         self.plan(seed.or(self.sketch.seed).unwrap_or_default())
     }
 
-    /// The command that runs the world of `seed` again.
-    pub(super) fn command(&self, seed: u64) -> String {
-        format!("razor sim replay {seed}{}", self.flags)
+    /// The worlds of these seeds.
+    pub(super) fn swarm(&self, first: u64, seeds: u64) -> Swarm {
+        let Family { preset, shape, nodes, .. } = self.family;
+        Swarm { preset, plan: self.file.clone(), shape, nodes, first, seeds }
     }
 }
 
+/// The command that runs one of the worlds again.
+pub(super) fn replay(swarm: &Swarm, seed: u64) -> String {
+    let mut command = format!("razor sim replay {seed}");
+    let mut add = |flag: &str, value: Option<String>| {
+        value.iter().for_each(|value| command.push_str(&format!(" --{flag} {}", quoted(value))));
+    };
+    add("preset", swarm.preset.map(|preset| preset.to_string()));
+    add("plan", swarm.plan.as_ref().map(|plan| plan.path.clone()));
+    add("shape", swarm.shape.map(|shape| shape.to_string()));
+    add("nodes", swarm.nodes.map(|nodes| nodes.to_string()));
+    command
+}
+
 /// A plan file that is none: where, and why.
-fn wrong(path: &Path, invalid: &Invalid) -> Failure {
+pub(super) fn wrong(path: &Path, invalid: &Invalid) -> Failure {
     Failure::usage(format!("{} is no plan: {invalid}", path.display()))
 }

@@ -1,8 +1,10 @@
 //! `razor sim`: worlds of real nodes with adversaries who know the protocol. One file for each command.
 
 mod family;
+mod merge;
 mod plan;
 mod replay;
+mod report;
 mod run;
 mod swarm;
 
@@ -28,6 +30,7 @@ enum Command {
     Swarm(swarm::Swarm),
     Replay(replay::Replay),
     Plan(plan::PlanCommand),
+    Merge(merge::Merge),
 }
 
 impl Sim {
@@ -38,6 +41,7 @@ impl Sim {
             Command::Swarm(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Plan(command) => command.run(),
+            Command::Merge(command) => command.run(),
         }
     }
 }

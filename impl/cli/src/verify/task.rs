@@ -1,5 +1,6 @@
 //! What there is to verify.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use razor_sim::{Campaign, Preset, Situation};
@@ -23,7 +24,7 @@ pub(super) enum Task {
 const SIMULATION: &str = "simulation";
 
 /// Fewer worlds of each kind than this need not reach every situation.
-const ENOUGH: u64 = 50;
+const ENOUGH: u64 = 100;
 
 /// Everything that is part of the program, in the order of the report.
 pub(super) fn all() -> Vec<Task> {
@@ -82,24 +83,25 @@ impl Task {
     }
 }
 
-/// One row for each kind of world, and one for what they ought to have reached together.
+/// One row for each kind of world, and one for what they ought to have reached together: the worlds that
+/// `razor sim swarm` runs, so many of each kind.
 fn run_worlds(first: u64, worlds: u64, progress: &mut dyn FnMut(Progress)) -> Vec<Row> {
     let mut whole = Campaign::default();
-    let mut rows = Vec::new();
-    let total = worlds as usize * Preset::ALL.len();
-    for preset in Preset::ALL {
-        let mut failed = Vec::new();
-        for seed in (0..worlds).map(|n| first.wrapping_add(n)) {
-            let report = razor_sim::drawn(seed, preset).run();
-            if let Some(violation) = report.violations.first() {
-                let sentence = format!("{violation}; see `{}`", report.command());
-                failed.push(razor_vectors::Failure { case: format!("seed {seed}"), sentence });
-            }
-            whole.add(report);
-            progress(Progress { done: whole.worlds as usize, total });
+    let mut failed: BTreeMap<Preset, Vec<_>> = BTreeMap::new();
+    let total = worlds.saturating_mul(Preset::ALL.len() as u64);
+    for seed in (0..total).map(|n| first.wrapping_add(n)) {
+        let preset = Preset::in_turn(seed);
+        let report = razor_sim::drawn(seed, preset).run();
+        if let Some(violation) = report.violations.first() {
+            let sentence = format!("{violation}; see `{}`", report.command());
+            failed.entry(preset).or_default().push(razor_vectors::Failure { case: format!("seed {seed}"), sentence });
         }
-        rows.push(row(format!("{preset} worlds"), worlds as usize, failed));
+        whole.add(&report);
+        progress(Progress { done: whole.worlds as usize, total: total as usize });
     }
+    let of = |preset: &Preset| whole.presets.get(preset).map_or(0, |worlds| *worlds as usize);
+    let kind = |preset| row(format!("{preset} worlds"), of(&preset), failed.remove(&preset).unwrap_or_default());
+    let mut rows: Vec<_> = Preset::ALL.into_iter().map(kind).collect();
     if worlds >= ENOUGH {
         let never = whole.missing(Situation::ALL).into_iter();
         let failed = never.map(|situation| razor_vectors::Failure {
