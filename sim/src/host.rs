@@ -208,6 +208,16 @@ pub trait Host {
     /// The peer of each channel that its listener holds open, and what that listener bears.
     fn guests(&self) -> Option<(Vec<Identifier>, Places)>;
 
+    /// How many strangers its store knows, and how many bytes their histories share, if that is few.
+    fn strangers(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Everybody that it is: most are one.
+    fn names(&self) -> Vec<Identifier> {
+        vec![self.face().identifier]
+    }
+
     /// Who it is.
     fn face(&self) -> Face;
 

@@ -121,6 +121,10 @@ situations! {
     OutOfTimeRefused => "an attestation out of its time was refused",
     /// An attestation that names an older change was refused.
     StaleAttestationRefused => "an attestation of an older change was refused",
+    /// False handshake messages came right before the true ones.
+    HandshakeDisturbed => "a handshake was disturbed",
+    /// A store had no room for another stranger.
+    StoreFull => "a store was full of strangers",
     /// An attestation that the identity's key did not sign was refused.
     ForgedAttestationRefused => "a forged attestation was refused",
     /// An attestation of another identity was refused.

@@ -81,6 +81,8 @@ named! {
     Siege => "siege",
     /// Rewrite the tracing text.
     Tracing => "tracing",
+    /// Send garbage, and damaged copies, to whoever waits for a handshake message, right before it gets that.
+    Disturb => "disturb",
     /// Set the clocks of others forward and back, further than any skew that is borne.
     SetClocks => "set-clocks",
 }
@@ -109,6 +111,10 @@ named! {
     OldKeyThief => "old-key-thief",
     /// A hop with two histories of its own identity that branch, shown in turns.
     Equivocator => "equivocator",
+    /// A hop with many identities, each of which opens channels: strangers without end.
+    Crowd => "crowd",
+    /// Has a link, and sends what it likes; what others send it leaves alone. Nothing may be lost by it.
+    Injector => "injector",
     /// Has a node, and makes others work and keep state: half-open handshakes, open channels, floods of forgeries,
     /// routes of extreme length, huge CBOR, nonces of the far future.
     Exhauster => "exhauster",
@@ -170,7 +176,7 @@ const AT_A_NODE: &[Capability] = {
 };
 
 impl Class {
-    /// Those who have keys or papers of others, or two histories.
+    /// Those who have keys or papers of others, or more than one of their own.
     pub const IMPOSTORS: &'static [Self] = &[
         Self::Misbinder,
         Self::Forger,
@@ -178,6 +184,7 @@ impl Class {
         Self::PurposeThief,
         Self::OldKeyThief,
         Self::Equivocator,
+        Self::Crowd,
         Self::Clock,
     ];
 
@@ -193,15 +200,17 @@ impl Class {
             | Self::StaticThief
             | Self::PurposeThief
             | Self::OldKeyThief
+            | Self::Crowd
             | Self::Equivocator => &[Impersonate, Intrude, Delay],
             Self::Exhauster => &[Flood, Siege, Garbage, LongRoute, HugeCbor, ForgeNonce, Intrude],
+            Self::Injector => &[Disturb, Replay, ReplayAcross, Garbage, ForgeNonce, ForgeClose, LongRoute],
             Self::Clock => &[SetClocks, Replay, Delay],
         }
     }
 
     /// Whether it stands at a node of its own, and not on a link.
     pub fn has_a_node(self) -> bool {
-        !matches!(self, Self::Archivist | Self::Link | Self::Clock)
+        !matches!(self, Self::Archivist | Self::Link | Self::Injector | Self::Clock)
     }
 
     /// Whether it has secrets of somebody else, which are worth nothing once that somebody has changed the key.
@@ -216,6 +225,12 @@ impl Class {
 }
 
 impl Capability {
+    /// Whether what others send arrives all the same, and everything that they are owed.
+    pub fn leaves_frames_alone(self) -> bool {
+        use Capability::*;
+        matches!(self, Disturb | Replay | ReplayAcross | Garbage | ForgeNonce | ForgeClose | LongRoute | Siege)
+    }
+
     /// Whether only a machine of one's own can do it.
     pub fn needs_a_node(self) -> bool {
         matches!(self, Self::Impersonate | Self::Intrude | Self::Siege)

@@ -48,6 +48,7 @@ impl Adversary {
             Capability::SpliceOnward => self.splice_onward(way, frame),
             Capability::SpliceReturn => self.splice_return(way, frame),
             Capability::Impersonate => self.impersonate(frame, honest),
+            Capability::Disturb => self.disturb(way, frame, honest),
             Capability::Tracing => {
                 let text = format!("{{\"traceparent\":\"{}\"}}", "0".repeat(self.random.index(300)));
                 vec![Emission::now(way, Frame { tracing: Some(text), ..frame }.encode(), Intent::Tampered)]
@@ -156,6 +157,32 @@ impl Adversary {
             }
         }
         vec![Emission::now(way, frame.encode(), Intent::Tampered)]
+    }
+
+    /// Whoever is to get a handshake message gets false ones first; and so does whoever waits for the answer.
+    fn disturb(&mut self, way: Way, frame: Frame, honest: Emission) -> Vec<Emission> {
+        let mut emissions = Vec::new();
+        let back = self.ways.iter().copied().find(|other| other.link == way.link && other.to != way.to);
+        let kind = frame.kind();
+        if kind == Kind::Handshake {
+            self.reached(Situation::HandshakeDisturbed);
+            let mut payload = frame.payload.clone();
+            let position = self.random.index(payload.len());
+            payload[position] ^= 1 << self.random.below(8);
+            let damaged = Frame { payload, ..frame.clone() };
+            emissions.push(Emission::now(way, damaged.encode(), Intent::Forged));
+        }
+        if matches!(kind, Kind::Handshake | Kind::FirstMessage)
+            && let Some(back) = back
+        {
+            let length = self.random.within(96..=300) as usize;
+            let payload = self.random.bytes(length);
+            let garbage = Frame { onward: frame.back.clone(), back: vec!["nobody".into()], payload, tracing: None };
+            // The one who waits may have to be found behind others, who act on what no key protects.
+            emissions.push(Emission::now(back, garbage.encode(), Intent::Forged));
+        }
+        emissions.push(honest);
+        emissions
     }
 
     /// Leads a first message to the own listener, as if it had been addressed to it.

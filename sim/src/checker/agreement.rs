@@ -41,6 +41,8 @@ pub struct Agreement {
     stolen: BTreeMap<usize, Stolen>,
     /// The adversaries' nodes that show several histories of one identity.
     two_faced: BTreeSet<usize>,
+    /// The nodes whose stores forget strangers: an older history may come to them after a newer one.
+    forgetful: BTreeSet<usize>,
     /// The ends of each channel, by handshake.
     ends: BTreeMap<[u8; 32], Vec<End>>,
     /// The handshake of each end, by node and encryptor.
@@ -78,6 +80,11 @@ impl Agreement {
     /// `node` shows several histories.
     pub fn is_two_faced(&mut self, node: usize) {
         self.two_faced.insert(node);
+    }
+
+    /// `node` forgets strangers when there are too many.
+    pub fn is_forgetful(&mut self, node: usize) {
+        self.forgetful.insert(node);
     }
 
     /// `node` has forgotten everything that it has ever seen.
@@ -139,6 +146,7 @@ impl Agreement {
             }
             if self.owners.get(&end.peer) == Some(&other.node) {
                 if self.two_faced.contains(&other.node)
+                    && !self.forgetful.contains(&end.node)
                     && *self.faces.entry(key).or_insert(other.shown.face) != other.shown.face
                 {
                     return no(end.node, format!("two histories of {} that conflict were accepted", end.peer));
@@ -150,7 +158,7 @@ impl Agreement {
             let Some(stolen) = self.stolen.get(&other.node).filter(|stolen| stolen.from == end.peer) else {
                 return no(end.node, format!("node {} was taken for {}, who is somebody else", other.node, end.peer));
             };
-            if self.seen.get(&key).is_some_and(|seen| *seen > 0) {
+            if self.seen.get(&key).is_some_and(|seen| *seen > 0) && !self.forgetful.contains(&end.node) {
                 return no(end.node, format!("an older or conflicting history of {} was accepted", end.peer));
             }
             if stolen.branches {

@@ -7,6 +7,9 @@ use razor::identity::Identifier;
 
 use super::{Property, Violation};
 
+/// What one stranger takes at least in a store: a history of one change with Ed25519, and the entry of a table.
+const STRANGER: usize = 256;
+
 /// Checks a host's provisional state against its limit.
 pub fn check(node: usize, (held, limit): (usize, usize)) -> Result<(), Violation> {
     within(node, held, limit, "bytes of provisional state")
@@ -25,6 +28,11 @@ pub fn check_places(node: usize, peers: &[Identifier], places: &Places, one_sour
     within(node, most, places.open_per_peer, "open channels with one peer")
 }
 
+/// Checks what strangers take in a store against what they share, each counted with the least that one may take.
+pub fn check_strangers(node: usize, strangers: usize, limit: usize) -> Result<(), Violation> {
+    within(node, strangers * STRANGER, limit, "bytes of strangers' histories")
+}
+
 fn within(node: usize, held: usize, limit: usize, what: &str) -> Result<(), Violation> {
     if held <= limit {
         Ok(())
@@ -41,6 +49,12 @@ mod tests {
     fn one_byte_too_many_is_noticed() {
         assert_eq!(check(0, (10, 10)), Ok(()));
         assert_eq!(check(0, (11, 10)).unwrap_err().property, Property::Bounds);
+    }
+
+    #[test]
+    fn one_stranger_too_many_is_noticed() {
+        assert_eq!(check_strangers(0, 4, 1_024), Ok(()));
+        assert_eq!(check_strangers(0, 5, 1_024).unwrap_err().property, Property::Bounds);
     }
 
     #[test]

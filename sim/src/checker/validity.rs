@@ -9,7 +9,7 @@ use super::{Property, Violation};
 /// vault, may pass in between: less than a second.
 pub fn check_validity(node: usize, attested: (Timestamp, Timestamp), wall: Timestamp) -> Result<(), Violation> {
     let (created, expires) = attested;
-    if created <= wall.plus(CLOCK_SKEW) && wall <= expires.plus(1) {
+    if created <= wall.plus(CLOCK_SKEW) && wall <= expires.plus(1) && created <= expires {
         Ok(())
     } else {
         let detail = format!("a peer was accepted at {wall}, who is attested from {created} to {expires}");
@@ -27,5 +27,7 @@ mod tests {
         for (wall, holds) in [(939, false), (940, true), (1_500, true), (2_001, true), (2_002, false)] {
             assert_eq!(check_validity(0, attested, Timestamp(wall)).is_ok(), holds, "{wall}");
         }
+        let ends_before_it_begins = (Timestamp(1_050), Timestamp(1_040));
+        assert!(check_validity(0, ends_before_it_begins, Timestamp(1_000)).is_err());
     }
 }

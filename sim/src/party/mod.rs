@@ -143,7 +143,7 @@ impl<S: Suite> Party<S> {
             now: Instant::ZERO,
             ahead: plan.clock,
             papers,
-            store: MemoryStore::default(),
+            store: store(plan),
             trust,
             lives: 0,
             connections: BTreeMap::new(),
@@ -353,8 +353,11 @@ impl<S: Suite> Party<S> {
             return self.keep(tag, route, config);
         }
         let route = Route::from_iter(route);
-        if let Ok(addresses) = self.with(|node, env| channel::create::<S>(node, env, config, &route)) {
-            self.tags.insert(addresses.encryptor, tag);
+        match self.with(|node, env| channel::create::<S>(node, env, config, &route)) {
+            Ok(addresses) => {
+                self.tags.insert(addresses.encryptor, tag);
+            }
+            Err(error) => self.out.push_back(Output::Failed { tag: Some(tag), error }),
         }
     }
 
@@ -392,7 +395,7 @@ impl<S: Suite> Party<S> {
         if forgets {
             self.lives += 1;
             self.papers = Papers::new(self.seed, &self.plan, self.lives);
-            self.store = MemoryStore::default();
+            self.store = store(&self.plan);
         }
         self.node = Node::new(node::Config::default(), &mut self.entropy);
         self.connections_id = self.node.new_flow_control_id();
@@ -419,6 +422,11 @@ impl<S: Suite> Party<S> {
 /// The address by which the applications of both ends name a link in routes, whichever connection is up over it.
 pub(crate) fn alias(link: usize) -> Address {
     Address::new(TransportType::TCP, format!("link-{link}:1").as_bytes())
+}
+
+/// A store that knows nobody.
+fn store(plan: &plan::Node) -> MemoryStore {
+    MemoryStore::new(plan.strangers.unwrap_or(MemoryStore::DEFAULT_LIMIT))
 }
 
 /// The same, waiting for a handshake no longer than it has to.
@@ -501,6 +509,14 @@ impl<S: Suite> Host for Party<S> {
 
     fn shown(&self, attempt: Option<usize>) -> Shown {
         self.papers.shown(attempt)
+    }
+
+    fn names(&self) -> Vec<Identifier> {
+        self.papers.names()
+    }
+
+    fn strangers(&self) -> Option<(usize, usize)> {
+        Some((self.store.len(), self.plan.strangers?))
     }
 
     fn wall(&self, now: Instant) -> Timestamp {

@@ -6,8 +6,8 @@ use razor::channel::Config;
 use razor::env::Timestamp;
 use razor::error::Result;
 use razor::identity::{
-    AttestationDraft, Drafted, Identity, IdentityDraft, NewKey, PURPOSE_KEY_VALIDITY, Presentation, PurposeKey,
-    PurposeKeyAttestation,
+    AttestationDraft, Drafted, Identifier, Identity, IdentityDraft, NewKey, PURPOSE_KEY_VALIDITY, Presentation,
+    PurposeKey, PurposeKeyAttestation,
 };
 use razor::vault::{Agreement, Answer, KeyHandle, PublicKey, Request, SigningKind, SoftwareVault, VerifyingKey};
 
@@ -23,6 +23,9 @@ pub(super) const BEGIN: u64 = 1_750_000_000;
 
 /// When everybody's papers were made: a day before, so that clocks may go back a little.
 const THEN: Timestamp = Timestamp(BEGIN - 86_400);
+
+/// How many identities a crowd has.
+const CROWD: usize = 16;
 
 /// Keys and papers of one node. All secrets are made of the seed, so that a thief can have them.
 pub(super) struct Papers<A> {
@@ -41,6 +44,8 @@ pub(super) struct Papers<A> {
     faces: Vec<Face>,
     /// Which of them is shown first.
     start: usize,
+    /// Others that it is.
+    crowd: Vec<Identifier>,
     /// Counts keys, so that each is another.
     keys: u32,
 }
@@ -83,6 +88,7 @@ impl<A: Agreement> Papers<A> {
             earlier: Vec::new(),
             faces: Vec::new(),
             start: 0,
+            crowd: Vec::new(),
             keys: 1,
         };
         papers.show();
@@ -105,6 +111,11 @@ impl<A: Agreement> Papers<A> {
         let number = attempt.map_or(0, |n| (self.start + n) % self.faces.len());
         let Face { lie, malleated, attested, .. } = self.faces[number];
         Shown { face: number, lie, malleated, attested }
+    }
+
+    /// Everybody that it is.
+    pub(super) fn names(&self) -> Vec<Identifier> {
+        [&[self.identity.identifier()], &self.crowd[..]].concat()
     }
 
     /// What listeners show: the first face, and those with the victim's name.
@@ -170,6 +181,16 @@ impl<A: Agreement> Papers<A> {
                 let own = self.identity.clone();
                 let histories = [(); 2].map(|()| self.branch(&own, THEN).expect("an own identity"));
                 self.faces = histories.iter().map(|(history, attestation)| face(history, attestation)).collect();
+            }
+            (Class::Crowd, ..) => {
+                for _ in 0..CROWD {
+                    let key = self.next_key(SigningKind::Ed25519);
+                    let draft = IdentityDraft::create(&NewKey::starting(key, THEN));
+                    let identity = sign(&self.vault, draft).expect("a new identity");
+                    let attestation = attest(&self.vault, &identity, self.static_key, THEN).expect("an own key");
+                    self.crowd.push(identity.identifier());
+                    self.faces.push(face(&identity, &attestation));
+                }
             }
             (Class::Forger, Some(victim), _) => self.turn_into_a_forger(victim, lies),
             _ => {}
@@ -297,7 +318,6 @@ fn attest<A: Agreement>(
 
 #[cfg(test)]
 mod tests {
-    use razor::identity::Identifier;
     use razor::identity::PresentationLimits;
     use razor::vault::X25519;
 
@@ -307,7 +327,16 @@ mod tests {
 
     fn papers(name: &str, signing: Signing, rotations: u8) -> Papers<X25519> {
         let (trusts, lateness) = (Trusts::Everybody, std::time::Duration::ZERO);
-        let plan = plan::Node { name: name.into(), trusts, signing, lateness, rotations, clock: 0, places: None };
+        let plan = plan::Node {
+            name: name.into(),
+            trusts,
+            signing,
+            lateness,
+            rotations,
+            clock: 0,
+            places: None,
+            strangers: None,
+        };
         Papers::new(Seed(7), &plan, 0)
     }
 

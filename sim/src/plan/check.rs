@@ -14,6 +14,9 @@ pub const MAX_HOPS: usize = 20;
 /// The most nodes.
 const MAX_NODES: usize = 1_000;
 
+/// What strangers share at least: room for a history or two.
+const STRANGERS: usize = 1_024;
+
 /// Why no world can be made of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(pub String);
@@ -44,6 +47,11 @@ impl Plan {
         for node in &self.nodes {
             ensure!(!node.name.is_empty(), "a node has no name");
             ensure!(names.insert(&node.name), "two nodes are called {:?}", node.name);
+            ensure!(
+                node.strangers.is_none_or(|bytes| bytes >= STRANGERS),
+                "node {:?}: strangers share at least {STRANGERS} bytes",
+                node.name
+            );
             if let Trusts::These(names) = &node.trusts {
                 names.iter().try_for_each(|name| self.known(name, &format!("node {:?} trusts", node.name)))?;
             }

@@ -57,6 +57,7 @@ impl Sketch {
         if self.nodes.is_none() {
             listeners(&mut plan, &mut stream("listeners"));
             rotations(&mut plan, &mut stream("rotations"));
+            stores(&mut plan, &mut stream("stores"));
         }
         if self.faults.is_none() {
             plan.faults = faults(&plan, &mut stream("faults"));
@@ -79,6 +80,7 @@ impl Sketch {
             rotations: 0,
             clock: 0,
             places: None,
+            strangers: None,
         };
         given.cloned().unwrap_or(drawn)
     }
@@ -248,6 +250,9 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
         swarm.then(|| class.capabilities().iter().copied().filter(|_| random.below(2) == 0).collect::<Vec<_>>())
     };
     match (kind, middle) {
+        (Preset::Calm, _) if !swarm && random.below(2) == 0 => {
+            adversaries.push(Adversary { acts: Ppm::percent(30), every, ..watcher(Class::Injector) });
+        }
         (Preset::Calm | Preset::Lossy | Preset::Faults, _) => adversaries.push(watcher(Class::Archivist)),
         (Preset::Siege, Some(node)) => {
             let can = Some(vec![Capability::Siege]);
@@ -287,6 +292,7 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
 fn listeners(plan: &mut Plan, random: &mut Stream) {
     let attacked = plan.adversaries.iter().any(|adversary| adversary.class != Class::Archivist);
     let sieged = plan.preset == Preset::Siege;
+    let crowded = plan.adversaries.iter().any(|adversary| adversary.class == Class::Crowd);
     for n in 0..plan.nodes.len() {
         let name = &plan.nodes[n].name;
         let mut peers: Vec<String> =
@@ -294,7 +300,7 @@ fn listeners(plan: &mut Plan, random: &mut Stream) {
         let channels = peers.len();
         peers.sort();
         peers.dedup();
-        let welcoming = sieged || random.below(2) == 0;
+        let welcoming = random.below(2) == 0 || sieged || crowded;
         // Whoever fills a listener is not the opener of its channels: those have fewer than half of the places, and no
         // more than one peer may have.
         let open_per_source = random.within(0..=8) as usize + 2 * channels + 1;
@@ -306,10 +312,17 @@ fn listeners(plan: &mut Plan, random: &mut Stream) {
         if channels > 0 {
             plan.nodes[n].trusts = if welcoming { Trusts::Everybody } else { Trusts::These(peers) };
             // A kept channel is opened again and again.
-            if attacked && plan.channels.iter().all(|channel| !channel.kept) {
+            if attacked && plan.preset != Preset::Calm && plan.channels.iter().all(|channel| !channel.kept) {
                 plan.nodes[n].places = Some(places);
             }
         }
+    }
+}
+
+/// Stores that are too small for a crowd.
+fn stores(plan: &mut Plan, random: &mut Stream) {
+    if plan.adversaries.iter().any(|adversary| adversary.class == Class::Crowd) {
+        plan.nodes.iter_mut().for_each(|node| node.strangers = Some(random.within(1_024..=2_048) as usize));
     }
 }
 

@@ -100,6 +100,9 @@ pub struct Node {
     /// How many open channels its listener bears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<Places>,
+    /// How many bytes the histories of strangers share in its store; plenty if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strangers: Option<usize>,
 }
 
 /// Whom a node trusts to open channels to it.
@@ -431,7 +434,7 @@ impl Adversary {
     }
 
     fn leaves_frames_alone(&self) -> bool {
-        self.capabilities().iter().all(|capability| *capability == Capability::Siege)
+        self.capabilities().iter().all(|capability| capability.leaves_frames_alone())
     }
 }
 

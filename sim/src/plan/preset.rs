@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// Streams of 1 to 12 ms that lose nothing, and somebody who only watches: everything must arrive.
+    /// Streams of 1 to 12 ms that lose nothing, and somebody who only watches, or who sends things of his own and leaves
+    /// those of others alone: everything must arrive.
     Calm,
     /// Datagrams: each link loses 0 to 6 %, a third of them in bursts besides (1 % enter, 12 % leave, 80 % lost),
     /// doubles 0 to 15 %, lets 0 to 25 % be overtaken, damages 0 to 2 %; a quarter has 200 kB/s with a buffer of

@@ -122,6 +122,7 @@ impl World {
     fn crash(&mut self, node: usize, forgets: bool) {
         self.broke(node, if forgets { "crashes, and will have forgotten everything" } else { "crashes" });
         self.standing[node].is_down = true;
+        self.outcomes.forgets(node);
         self.standing[node].forgets = forgets;
         self.timers[node] = None;
         for (link, _) in self.neighbours[node].clone() {

@@ -49,6 +49,16 @@ impl World {
             self.check_pair(from, to);
         }
         self.check_sessions();
+        self.check_outcomes();
+    }
+
+    /// Whoever began a handshake has heard what became of it.
+    fn check_outcomes(&mut self) {
+        if let Some(due) = self.outcomes.due() {
+            self.run_until(due, |world| world.outcomes.due().is_none());
+            let verdict = self.outcomes.check(self.queue.now());
+            self.judge(verdict);
+        }
     }
 
     /// Whether these two owe each other a channel.

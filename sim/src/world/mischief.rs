@@ -36,7 +36,7 @@ impl World {
             // An impostor has nothing else to do.
             let rarely = match self.adversaries[adversary].class() {
                 // There is much that it can be.
-                Class::Forger => 1,
+                Class::Forger | Class::Crowd => 1,
                 _ if impostor => 4,
                 _ => 16,
             };
@@ -63,7 +63,7 @@ impl World {
         let posing = class.needs_a_victim();
         let ends = self.plan.channels.iter().flat_map(|channel| {
             // Whom others open channels to; who poses as somebody, anybody who has to do with him.
-            let from = Some(&channel.from).filter(|_| posing || class == Class::Equivocator);
+            let from = Some(&channel.from).filter(|_| posing || matches!(class, Class::Equivocator | Class::Crowd));
             from.into_iter().chain([&channel.to])
         });
         let ends: Vec<usize> = ends.filter_map(|name| self.plan.node(name)).collect();

@@ -28,8 +28,8 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Class, Emission, Intent, Way};
 use crate::checker::{
-    Agreement, Auditor, End, Guard, Guests, Ledger, Opening, Property, Stolen, Violation, Watch, check_bounds,
-    check_places, check_validity, check_work,
+    Agreement, Auditor, End, Guard, Guests, Ledger, Opening, Outcomes, Property, Stolen, Violation, Watch,
+    check_bounds, check_places, check_strangers, check_validity, check_work,
 };
 use crate::host::{Host, Input, Output};
 use crate::plan::{Fault, Plan, Suite};
@@ -132,6 +132,7 @@ pub struct World {
     ledger: Ledger,
     agreement: Agreement,
     guests: BTreeMap<usize, Guests>,
+    outcomes: Outcomes,
     situations: BTreeSet<Situation>,
     refusals: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
@@ -156,7 +157,10 @@ impl World {
             .filter_map(|adversary| plan.node(adversary.at.as_ref()?))
             .collect();
         for (node, host) in hosts.iter().enumerate() {
-            agreement.owns(node, host.face().identifier);
+            host.names().into_iter().for_each(|name| agreement.owns(node, name));
+            if plan.nodes[node].strangers.is_some() {
+                agreement.is_forgetful(node);
+            }
             if let Some(watch) = watch.as_mut().filter(|_| !hostile.contains(&node)) {
                 host.secrets().into_iter().for_each(|secret| watch.guard(secret));
             }
@@ -197,6 +201,7 @@ impl World {
             opening: false,
             checks: true,
             ledger: Ledger::default(),
+            outcomes: Outcomes::default(),
             situations: BTreeSet::new(),
             refusals: BTreeMap::new(),
             violations: Vec::new(),
@@ -370,6 +375,13 @@ impl World {
         if self.checks && !self.hostile.contains(&node) {
             let verdict = check_bounds(node, self.hosts[node].provisional());
             self.judge(verdict);
+            if let Some((strangers, limit)) = self.hosts[node].strangers() {
+                let verdict = check_strangers(node, strangers, limit);
+                self.judge(verdict);
+                if check_strangers(node, strangers + 2, limit).is_err() {
+                    self.reached(Situation::StoreFull);
+                }
+            }
             if let Some((peers, places)) = self.hosts[node].guests() {
                 let verdict = check_places(node, &peers, &places, self.is_one_source(node));
                 self.judge(verdict);
@@ -396,6 +408,7 @@ impl World {
             }
             Output::Opened { tag, encryptor, peer, handshake } => {
                 self.tell(node, || format!("opened {tag:?} with {peer}"));
+                tag.into_iter().for_each(|tag| self.outcomes.ends(tag));
                 let cause = self.trace.because_of_last();
                 self.channel_opened(node, tag, encryptor, peer, handshake);
                 self.trace.because(cause);
@@ -407,6 +420,7 @@ impl World {
             }
             Output::Failed { tag, error } => {
                 self.tell(node, || format!("failed {tag:?}: {error}"));
+                tag.into_iter().for_each(|tag| self.outcomes.ends(tag));
                 self.refused(node, error);
                 if !self.hostile.contains(&node) {
                     self.reached(Situation::HandshakeFailed);

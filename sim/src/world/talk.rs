@@ -121,6 +121,9 @@ impl World {
         let words = format!("open channel {tag} to node {to}");
         self.trace.add(Entry::new(self.queue.now(), from, What::Asked, words));
         self.trace.because_of_last();
+        if !kept {
+            self.outcomes.begins(tag, from, self.queue.now());
+        }
         self.step(from, Input::Open { tag, route, expect, kept }, Intent::Honest);
     }
 
