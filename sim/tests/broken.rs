@@ -103,6 +103,7 @@ impl Host for Spoiled {
             _ => {}
         }
         self.inner.handle(now, input);
+        assert!(self.spoilt != Spoilt::Panics || self.inputs < 100, "spoilt");
         while let Some(output) = self.inner.poll() {
             self.spoil(output);
         }

@@ -38,6 +38,9 @@ use self::suite::Counted;
 /// The bytes that one call gives to a node.
 const CHUNK: usize = 4096;
 
+/// More outputs than one input of a node ever has: draining ends.
+const OUTPUTS: usize = 1_000_000;
+
 /// The times of a session in a world that lasts for seconds: the shortest there are.
 const SESSION: session::Config = session::Config::FLOOR;
 
@@ -192,8 +195,11 @@ impl<S: Suite> Party<S> {
         let wall = self.wall(self.now);
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
         let mut inputs = VecDeque::new();
+        let mut outputs = 0;
         loop {
             while let Some(output) = self.node.poll_output() {
+                outputs += 1;
+                assert!(outputs < OUTPUTS, "one input has {OUTPUTS} outputs");
                 inputs.extend(self.happened(output));
             }
             let Some(input) = inputs.pop_front() else { return result };

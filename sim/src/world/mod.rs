@@ -44,8 +44,11 @@ use self::faults::Standing;
 use self::talk::Talk;
 use self::wiring::Wire;
 
-/// More events than any plan needs: a world that goes round in circles ends here.
-const MAX_EVENTS: u64 = 50_000_000;
+/// More events than anything in a plan needs but what applications say: a world that goes round in circles ends.
+const EVENTS: u64 = 2_000_000;
+
+/// More events than a message of an application needs, with all that is said about it.
+const EVENTS_OF_A_MESSAGE: u64 = 400;
 
 /// Attempts of adversaries have numbers from here on; channels of the plan, and those of the healed world, lower ones.
 const ATTEMPTS: usize = 1 << 32;
@@ -137,6 +140,7 @@ pub struct World {
     refusals: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
     next_frame: u64,
+    most_events: u64,
     arrivals: u64,
     attacks: u64,
     guarded: u64,
@@ -183,6 +187,7 @@ impl World {
             let (_, places) = host.guests()?;
             Some((node, Guests::new(node, places)))
         });
+        let messages: u64 = plan.channels.iter().map(|channel| 2 * channel.messages as u64).sum();
         let mut world = Self {
             guests: guests.collect(),
             timers: vec![None; hosts.len()],
@@ -206,6 +211,7 @@ impl World {
             refusals: BTreeMap::new(),
             violations: Vec::new(),
             next_frame: 0,
+            most_events: EVENTS + EVENTS_OF_A_MESSAGE * messages,
             arrivals: 0,
             attacks: 0,
             guarded: 0,
@@ -293,7 +299,10 @@ impl World {
                 self.queue.advance(end);
                 return;
             };
-            assert!(self.trace.events() < MAX_EVENTS, "a world goes round in circles: seed {}", self.plan.seed);
+            if self.trace.events() > self.most_events {
+                let detail = format!("the world goes round in circles: {} events", self.trace.events());
+                return self.judge(Err(Violation::new(Property::Liveness, self.stepping, detail)));
+            }
             self.take(event);
         }
     }

@@ -2,6 +2,7 @@
 
 mod family;
 mod merge;
+mod minimise;
 mod plan;
 mod replay;
 mod report;
@@ -29,6 +30,7 @@ enum Command {
     Run(run::Run),
     Swarm(swarm::Swarm),
     Replay(replay::Replay),
+    Minimise(minimise::Minimise),
     Plan(plan::PlanCommand),
     Merge(merge::Merge),
 }
@@ -40,6 +42,7 @@ impl Sim {
             Command::Run(command) => command.run(),
             Command::Swarm(command) => command.run(),
             Command::Replay(command) => command.run(),
+            Command::Minimise(command) => command.run(),
             Command::Plan(command) => command.run(),
             Command::Merge(command) => command.run(),
         }
