@@ -8,6 +8,7 @@
 pub mod adversary;
 pub mod campaign;
 pub mod checker;
+pub mod contents;
 pub mod frame;
 pub mod host;
 pub mod link;
@@ -17,10 +18,13 @@ pub mod plan;
 pub mod queue;
 pub mod record;
 pub mod report;
+pub mod requirement;
 pub mod results;
 pub mod seed;
 pub mod situation;
+pub mod telling;
 pub mod trace;
+pub mod view;
 pub mod world;
 
 pub use campaign::Campaign;

@@ -68,7 +68,8 @@ pub struct Entry {
     pub what: What,
     /// Along which way, if it is about a frame.
     pub way: Option<Way>,
-    /// The number of the frame: an arrival has that of what was put on the link.
+    /// The number of the frame: an arrival has that of what was put on the link. Of what an application asks, the
+    /// number of the channel to open, or of the message in its channel.
     pub frame: u64,
     /// What the frame is in the eyes of the checkers.
     pub intent: Intent,
@@ -103,7 +104,7 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (millis, micros) = (self.at.as_nanos() / 1_000_000, self.at.as_nanos() / 1_000 % 1_000);
         write!(f, "{millis:>7}.{micros:03}  node {:<3} {:<10}", self.node, format!("{:?}", self.what))?;
-        if let Some(Way { link, to }) = self.way {
+        if let Some(Way { link, to }) = self.way.filter(|_| self.what != What::Connection) {
             write!(f, " frame {} on link {link} to node {to}, {} B", self.frame, self.bytes.len())?;
             if self.intent != Intent::Honest {
                 write!(f, ", {:?}", self.intent)?;

@@ -119,7 +119,7 @@ impl World {
         talk.expects = Some(expect);
         talk.links = way.into_iter().map(|(link, _)| (link, self.wires[link].epoch)).collect();
         let words = format!("open channel {tag} to node {to}");
-        self.trace.add(Entry::new(self.queue.now(), from, What::Asked, words));
+        self.trace.add(Entry { frame: tag as u64, ..Entry::new(self.queue.now(), from, What::Asked, words) });
         self.trace.because_of_last();
         if !kept {
             self.outcomes.begins(tag, from, self.queue.now());

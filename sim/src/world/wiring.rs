@@ -315,13 +315,19 @@ impl World {
         }
         self.wires[link].up = true;
         self.wires[link].spoke = self.queue.now();
-        self.trace.add(Entry::new(self.queue.now(), ends[0], What::Connection, format!("link {link} is up")));
+        self.connection_is(link, "up");
         let slow = self.wires[link].directions[0].link.is_slow();
         self.opening = true;
         for node in ends {
             self.step(node, Input::Connected { link, slow }, Intent::Honest);
         }
         self.opening = false;
+    }
+
+    fn connection_is(&mut self, link: usize, state: &str) {
+        let [one, other] = self.wires[link].ends;
+        let entry = Entry::new(self.queue.now(), one, What::Connection, format!("link {link} is {state}"));
+        self.trace.add(Entry { way: Some(Way { link, to: other }), ..entry });
     }
 
     /// Ends the connection over `link` at both ends and has it made again.
@@ -334,7 +340,7 @@ impl World {
         if let Some(auditor) = &mut self.auditor {
             ends.into_iter().for_each(|node| auditor.disconnected(node, link));
         }
-        self.trace.add(Entry::new(self.queue.now(), ends[0], What::Connection, format!("link {link} is down")));
+        self.connection_is(link, "down");
         for node in ends.into_iter().filter(|node| !self.standing[*node].is_down) {
             self.hosts[node].handle(self.queue.now(), Input::Disconnected(link));
         }

@@ -8,6 +8,7 @@ mod replay;
 mod report;
 mod run;
 mod swarm;
+mod view;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ enum Command {
     Minimise(minimise::Minimise),
     Plan(plan::PlanCommand),
     Merge(merge::Merge),
+    View(view::View),
 }
 
 impl Sim {
@@ -45,6 +47,7 @@ impl Sim {
             Command::Minimise(command) => command.run(),
             Command::Plan(command) => command.run(),
             Command::Merge(command) => command.run(),
+            Command::View(command) => command.run(),
         }
     }
 }

@@ -1,22 +1,20 @@
-//! Each checker can fail: real nodes, spoilt in one way at the seam to the world, and the property that must be named.
-//! Mistakes inside the nodes are planted in the core (`cargo planted`).
+//! A real node that is spoilt in one way, at the seam to the world.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use razor::channel::Places;
 use razor::env::{Instant, Timestamp};
 use razor::identity::Identifier;
 use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
-use razor_sim::checker::{MARK, Property};
+use razor_sim::checker::MARK;
 use razor_sim::host::{Face, Host, Input, Origin, Output, Shown, Work};
-use razor_sim::{Campaign, Plan, Preset, Report, Seed, World, party};
+use razor_sim::{Plan, Preset, Seed, World, party};
 
 /// How a node is spoilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spoilt {
+pub(crate) enum Spoilt {
     Not,
     LeaksPlaintext,
     DeliversTwice,
@@ -173,62 +171,13 @@ impl Host for Spoiled {
     }
 }
 
-fn run(seed: u64, preset: Preset, spoilt: Spoilt) -> Report {
+/// The world of this seed, all of whose nodes are spoilt.
+pub(crate) fn world(seed: u64, preset: Preset, spoilt: Spoilt) -> World {
     let plan = Plan::draw(Seed(seed), preset);
     let spoil = |inner| -> Box<dyn Host> {
         let (links, guests, out) = (Vec::new(), VecDeque::new(), VecDeque::new());
         Box::new(Spoiled { inner, spoilt, inputs: 0, deliveries: 0, links, guests, pictures: Cell::new(0), out })
     };
     let hosts = party::cast(&plan).into_iter().map(spoil).collect();
-    World::new(plan, hosts).run()
-}
-
-/// The properties that the worlds of a few seeds name.
-fn noticed(preset: Preset, spoilt: Spoilt) -> Vec<Property> {
-    let worlds = (0..10).map(|seed| run(seed, preset, spoilt));
-    let mut properties: Vec<_> = worlds.filter_map(|report| Some(report.violations.first()?.property)).collect();
-    properties.sort();
-    properties.dedup();
-    properties
-}
-
-#[test]
-fn whole_nodes_are_let_pass() {
-    assert_eq!(noticed(Preset::Hostile, Spoilt::Not), []);
-}
-
-#[test]
-fn whatever_is_spoilt_is_noticed_by_the_checker_whose_it_is() {
-    for (preset, spoilt, property) in [
-        (Preset::Calm, Spoilt::LeaksPlaintext, Property::Confidentiality),
-        (Preset::Calm, Spoilt::DeliversTwice, Property::AtMostOnce),
-        (Preset::Calm, Spoilt::ChangesPayloads, Property::Authenticity),
-        (Preset::Calm, Spoilt::MistakesPeers, Property::Provenance),
-        (Preset::Calm, Spoilt::SaysThatAllIsLocal, Property::Provenance),
-        (Preset::Calm, Spoilt::OpensWithStrangers, Property::Agreement),
-        (Preset::Calm, Spoilt::NamesOneHandshakeForAll, Property::Agreement),
-        (Preset::Hostile, Spoilt::ChangesWithEveryInput, Property::TrustedState),
-        (Preset::Calm, Spoilt::HoldsTooMuch, Property::Bounds),
-        (Preset::Hostile, Spoilt::WorksTooMuch, Property::Work),
-        (Preset::Siege, Spoilt::HasTooManyGuests, Property::Bounds),
-        (Preset::Siege, Spoilt::ClosesTheWrongOne, Property::Displacement),
-        (Preset::Calm, Spoilt::IsAttestedForAMoment, Property::Validity),
-        (Preset::Calm, Spoilt::LosesMessages, Property::Liveness),
-        (Preset::Faults, Spoilt::LosesMessages, Property::Liveness),
-        (Preset::Calm, Spoilt::Panics, Property::NoPanic),
-    ] {
-        assert_eq!(noticed(preset, spoilt), [property], "{spoilt:?}");
-    }
-}
-
-#[test]
-fn a_campaign_finds_the_same_failures_on_any_number_of_threads() {
-    let failures = |threads| {
-        let world = |seed| Ok(run(seed, Preset::Calm, Spoilt::DeliversTwice));
-        let campaign = Campaign::run(0..8, threads, world, |_| ()).expect("a preset is valid");
-        Campaign { elapsed: Duration::ZERO, ..campaign }
-    };
-    let alone = failures(1);
-    assert!(!alone.passed());
-    assert_eq!(alone, failures(3));
+    World::new(plan, hosts)
 }
