@@ -32,6 +32,25 @@ pub fn mask(number: usize) -> Address {
 /// The address of the worker of every node that sends payloads back.
 pub const ECHO: &str = "echo";
 
+/// An inbox of every node that nobody may reach from outside: it is no consumer of anything.
+pub const INTERNAL: &str = "internal";
+
+/// An inbox of every node that only peers of channels may reach.
+pub const GUARDED: &str = "guarded";
+
+/// An inbox of every node that only the node itself may reach.
+pub const PRIVATE: &str = "private";
+
+/// A worker of every node that sends messages on to the application, and to nobody else.
+pub const NARROW: &str = "narrow";
+
+/// The first address of a worker of every node that sends payloads back, and its second, which nobody may reach from
+/// outside.
+pub const FRONT: &str = "front";
+
+/// The second.
+pub const REAR: &str = "rear";
+
 /// For whom a delivered message speaks, as its receiver was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -106,6 +125,11 @@ pub enum Output {
         origin: Origin,
         /// Where an answer goes; through a channel, the first address is the local encryptor.
         back: Vec<Address>,
+    },
+    /// A message came to a worker that is not for whoever sent it.
+    Trespassed {
+        /// The worker.
+        worker: Address,
     },
     /// A channel is open at this end.
     Opened {
@@ -199,6 +223,11 @@ pub trait Host {
 
     /// Its provisional state in bytes, and the most that it may be.
     fn provisional(&self) -> (usize, usize);
+
+    /// Whether bytes wait that it could not take yet: what it does next may be because of them.
+    fn is_behind(&self) -> bool {
+        false
+    }
 
     /// What it had to do since the last call.
     fn work(&mut self) -> Work {

@@ -107,6 +107,14 @@ situations! {
     Far => "a message crossed four links or more",
     /// CBOR came that was larger than it can be.
     HugeCbor => "huge CBOR was sent",
+    /// Something came that is no frame.
+    Malformed => "something came that is no frame",
+    /// A connection was opened with another version.
+    OtherVersion => "a connection was opened with another version",
+    /// A message came that leads nowhere.
+    Futile => "a message came that leads nowhere",
+    /// A large frame was announced, of which little came at first.
+    Large => "a large frame was announced",
     /// A replayed channel message was refused.
     ReplayRefused => "a replayed nonce was refused",
     /// A channel message whose tag is wrong was refused.

@@ -71,6 +71,13 @@ named! {
     ForgeClose => "forge-close",
     /// Send CBOR that promises more than there is, nests without end, or is as large as a frame may be.
     HugeCbor => "huge-cbor",
+    /// Send what is no frame, or open a connection with another version: the connection is to be closed.
+    Malformed => "malformed",
+    /// Send messages to nobody, to workers that are for nobody outside, over the connections of others: all are to be
+    /// dropped.
+    Futile => "futile",
+    /// Announce a large frame and send little of it at first.
+    Large => "large",
     /// Answer handshakes that are meant for somebody else.
     Impersonate => "impersonate",
     /// Begin handshakes of its own.
@@ -143,6 +150,9 @@ const ON_A_LINK: &[Capability] = {
         ForgeNonce,
         ForgeClose,
         HugeCbor,
+        Malformed,
+        Futile,
+        Large,
         Tracing,
     ]
 };
@@ -168,6 +178,9 @@ const AT_A_NODE: &[Capability] = {
         ForgeNonce,
         ForgeClose,
         HugeCbor,
+        Malformed,
+        Futile,
+        Large,
         Tracing,
         Impersonate,
         Intrude,

@@ -22,6 +22,9 @@ impl Adversary {
             Capability::LongRoute => self.long_route(),
             Capability::HugeCbor => self.huge_cbor(),
             Capability::Flood => self.flood(),
+            Capability::Malformed => self.malformed(),
+            Capability::Futile => self.futile(),
+            Capability::Large => self.large(),
             _ => Vec::new(),
         }
     }

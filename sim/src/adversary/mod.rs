@@ -10,6 +10,7 @@ mod class;
 mod injection;
 mod knowledge;
 mod lie;
+mod misfits;
 mod tampering;
 
 use std::time::Duration;
@@ -45,6 +46,10 @@ pub enum Intent {
     Tampered,
     /// A message that no key holder made: its receiver's trusted state must not change.
     Forged,
+    /// A message that leads nowhere: its receiver drops it, does nothing else, and keeps the connection.
+    Futile,
+    /// What is no frame: its receiver closes the connection.
+    Broken,
 }
 
 /// Where a frame goes.

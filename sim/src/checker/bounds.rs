@@ -15,6 +15,17 @@ pub fn check(node: usize, (held, limit): (usize, usize)) -> Result<(), Violation
     within(node, held, limit, "bytes of provisional state")
 }
 
+/// The most bytes of provisional state for each byte that comes, and for all of them: a message that waits has room
+/// around it.
+const EACH: usize = 32;
+const ALL: usize = 8_192;
+
+/// Checks how much a host's provisional state grew when so many bytes came.
+pub fn check_growth(node: usize, before: usize, after: usize, came: usize) -> Result<(), Violation> {
+    let most = before + EACH * came + ALL;
+    within(node, after, most, &format!("bytes of provisional state after {came} bytes came and {before} before"))
+}
+
 /// Checks the peers of the channels that a listener holds open, one for each channel, against its places. All of them
 /// count for one source if they came over one connection.
 pub fn check_places(node: usize, peers: &[Identifier], places: &Places, one_source: bool) -> Result<(), Violation> {
@@ -55,6 +66,12 @@ mod tests {
     fn one_stranger_too_many_is_noticed() {
         assert_eq!(check_strangers(0, 4, 1_024), Ok(()));
         assert_eq!(check_strangers(0, 5, 1_024).unwrap_err().property, Property::Bounds);
+    }
+
+    #[test]
+    fn memory_for_what_is_only_announced_is_noticed() {
+        assert_eq!(check_growth(0, 1_000, 9_000, 100), Ok(()));
+        assert_eq!(check_growth(0, 1_000, 200_000, 100).unwrap_err().property, Property::Bounds);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod ledger;
 mod outcomes;
 mod state;
 mod validity;
+mod verdict;
 mod work;
 
 use std::fmt;
@@ -17,13 +18,14 @@ use serde::{Deserialize, Serialize};
 
 pub use agreement::{Agreement, End, Opening, Stolen};
 pub use auditor::{Auditor, Book, Bytes32, Draws};
-pub use bounds::{check as check_bounds, check_places, check_strangers};
+pub use bounds::{check as check_bounds, check_growth, check_places, check_strangers};
 pub use confidentiality::Watch;
 pub use guests::Guests;
 pub use ledger::{Ledger, MARK, Receipt, Sent, contains_mark};
 pub use outcomes::Outcomes;
 pub use state::Guard;
 pub use validity::check_validity;
+pub use verdict::Doings;
 pub use work::check_work;
 
 /// A property that was violated.
@@ -36,6 +38,10 @@ pub enum Property {
     Authenticity,
     /// Each message is delivered at most once.
     AtMostOnce,
+    /// Nobody reaches a worker that is not for him.
+    Access,
+    /// What is no frame closes the connection, and what leads nowhere does nothing.
+    Verdict,
     /// What a node sends is what the specification says.
     Conformance,
     /// A delivery says truly where it came from.
@@ -64,6 +70,8 @@ impl fmt::Display for Property {
             Self::Confidentiality => "confidentiality",
             Self::Authenticity => "authenticity",
             Self::AtMostOnce => "at most once",
+            Self::Access => "access",
+            Self::Verdict => "verdict",
             Self::Conformance => "conformance",
             Self::Provenance => "provenance",
             Self::Agreement => "agreement",

@@ -19,8 +19,8 @@ use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::identity::{Identifier, MemoryStore};
 use razor::machine::{Deadline, Machine, Refused, Snapshot};
 use razor::node::{
-    self, Answer, Connected, ConnectionId, Echoer, Event, Flow, FlowControlId, Hop, Mailbox, Node, Provenance, Request,
-    RequestId, Spec,
+    self, AccessControl, Answer, AnyChannelPeer, Connected, ConnectionId, Echoer, Event, Flow, FlowControlId, Hop,
+    LocalOnly, Mailbox, Node, Provenance, Request, RequestId, Spec, ToAddresses, Worker,
 };
 use razor::routing::{Address, Message, Route, TransportType};
 use razor::session::{self, Keeping, Kept};
@@ -28,7 +28,10 @@ use razor::vault::null::NullSuite;
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
 use crate::checker::{Book, Bytes32, Draws};
-use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work, mask};
+use crate::host::{
+    APP, ECHO, FRONT, Face, GUARDED, HOP, Host, INTERNAL, Input, NARROW, Origin, Output, PRIVATE, REAR, Shown, Work,
+    mask,
+};
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Seed, Stream};
 
@@ -171,8 +174,31 @@ impl<S: Suite> Party<S> {
         self.with(|node, env| node.start_worker(env, hop)).expect("a free address");
         let echo = Spec { mailboxes: vec![Mailbox::open(ECHO.into())], flow: flow.clone(), worker: Box::new(Echoer) };
         self.with(|node, env| node.start_worker(env, echo)).expect("a free address");
-        self.with(|node, env| node.open_inbox(env, Mailbox::open(APP.into()), flow)).expect("a free address");
+        self.with(|node, env| node.open_inbox(env, Mailbox::open(APP.into()), flow.clone())).expect("a free address");
+        self.furnish_forbidden(&flow);
         self.listen();
+    }
+
+    /// Starts workers that can be reached from outside in part, under conditions, or not at all.
+    fn furnish_forbidden(&mut self, flow: &Flow) {
+        let inbox = |name: &str, incoming| Mailbox { incoming, ..Mailbox::open(name.into()) };
+        let inboxes = [
+            (inbox(INTERNAL, None), Flow::default()),
+            (inbox(GUARDED, Some(Arc::new(AnyChannelPeer) as Arc<dyn AccessControl>)), flow.clone()),
+            (inbox(PRIVATE, Some(Arc::new(LocalOnly))), flow.clone()),
+        ];
+        for (mailbox, flow) in inboxes {
+            self.with(|node, env| node.open_inbox(env, mailbox, flow)).expect("a free address");
+        }
+        let outgoing = Some(Arc::new(ToAddresses(vec![APP.into()])) as Arc<dyn AccessControl>);
+        let narrow = Mailbox { outgoing, ..Mailbox::open(NARROW.into()) };
+        let both = [FRONT, REAR].map(|name| Mailbox::open(name.into()));
+        let workers: [(Vec<Mailbox>, Box<dyn Worker>); 2] =
+            [(vec![narrow], Box::new(Hop)), (both.into(), Box::new(Echoer))];
+        for (mailboxes, worker) in workers {
+            let spec = Spec { mailboxes, flow: flow.clone(), worker };
+            self.with(|node, env| node.start_worker(env, spec)).expect("a free address");
+        }
     }
 
     /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond.
@@ -227,7 +253,11 @@ impl<S: Suite> Party<S> {
                 let back = delivery.message.return_route().iter().map(|address| address.to_owned()).collect();
                 let payload = delivery.message.payload().to_vec();
                 let origin = origin(&delivery.provenance);
-                self.out.push_back(Output::Delivered { payload, origin, back });
+                self.out.push_back(if inbox == Address::local(APP) {
+                    Output::Delivered { payload, origin, back }
+                } else {
+                    Output::Trespassed { worker: inbox.clone() }
+                });
                 return Some(node::Input::Taken { inbox, messages: 1 });
             }
             node::Output::Request { id, request, .. } => {
@@ -491,6 +521,10 @@ impl<S: Suite> Host for Party<S> {
 
     fn provisional(&self) -> (usize, usize) {
         (self.node.provisional(), self.node.provisional_limit())
+    }
+
+    fn is_behind(&self) -> bool {
+        self.connections.values().any(|connection| !connection.held.is_empty())
     }
 
     fn work(&mut self) -> Work {

@@ -128,7 +128,11 @@ fn links(preset: Preset, network: &Network, random: &mut Stream) -> Vec<Link> {
         match preset {
             Preset::Calm | Preset::Siege => {}
             Preset::Lossy => worsen(&mut link, random),
-            Preset::Hostile | Preset::Impostors => link.kind = Kind::Datagram,
+            Preset::Hostile | Preset::Impostors => {
+                if random.below(3) > 0 {
+                    link.kind = Kind::Datagram;
+                }
+            }
             Preset::Faults | Preset::Swarm => {
                 if random.below(3) > 0 {
                     link.kind = Kind::Datagram;

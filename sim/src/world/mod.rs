@@ -28,8 +28,8 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Class, Emission, Intent, Way};
 use crate::checker::{
-    Agreement, Auditor, End, Guard, Guests, Ledger, Opening, Outcomes, Property, Stolen, Violation, Watch,
-    check_bounds, check_places, check_strangers, check_validity, check_work,
+    Agreement, Auditor, Doings, End, Guard, Guests, Ledger, Opening, Outcomes, Property, Stolen, Violation, Watch,
+    check_bounds, check_growth, check_places, check_strangers, check_validity, check_work,
 };
 use crate::host::{Host, Input, Output};
 use crate::plan::{Fault, Plan, Suite};
@@ -110,6 +110,8 @@ pub struct World {
     hosts: Vec<Box<dyn Host>>,
     /// When each host is to be called.
     timers: Vec<Option<Instant>>,
+    /// The provisional state of each host after its last step, in bytes.
+    provisional: Vec<usize>,
     /// What faults have done to each node.
     standing: Vec<Standing>,
     wires: Vec<Wire>,
@@ -191,6 +193,7 @@ impl World {
         let mut world = Self {
             guests: guests.collect(),
             timers: vec![None; hosts.len()],
+            provisional: vec![0; hosts.len()],
             standing: plan.nodes.iter().map(|node| Standing::new(node.clock)).collect(),
             wires: plan.links.iter().map(|link| Wire::new(seed, &plan, link)).collect(),
             neighbours: plan.neighbours(),
@@ -369,9 +372,14 @@ impl World {
         if forged {
             self.hosts[node].work();
         }
+        let has_verdict = matches!(intent, Intent::Futile | Intent::Broken);
+        let judged = has_verdict && self.checks && !self.hostile.contains(&node) && !self.hosts[node].is_behind();
+        let mut doings = Doings::default();
+        let came = if let Input::Bytes(_, bytes) = &input { Some(bytes.len()) } else { None };
         let guard = forged.then(|| Guard::before(self.hosts[node].trusted()));
         self.hosts[node].handle(self.queue.now(), input);
         while let Some(output) = self.hosts[node].poll() {
+            doings.note(&output);
             self.act(node, output, intent);
         }
         if let Some(guard) = guard {
@@ -381,8 +389,16 @@ impl World {
             let verdict = check_work(node, self.hosts[node].work());
             self.judge(verdict);
         }
+        if judged {
+            let verdict = doings.check(node, intent);
+            self.judge(verdict);
+        }
         if self.checks && !self.hostile.contains(&node) {
-            let verdict = check_bounds(node, self.hosts[node].provisional());
+            let provisional = self.hosts[node].provisional();
+            let verdict = check_bounds(node, provisional);
+            self.judge(verdict);
+            let before = std::mem::replace(&mut self.provisional[node], provisional.0);
+            let verdict = came.map_or(Ok(()), |came| check_growth(node, before, provisional.0, came));
             self.judge(verdict);
             if let Some((strangers, limit)) = self.hosts[node].strangers() {
                 let verdict = check_strangers(node, strangers, limit);
@@ -414,6 +430,10 @@ impl World {
                 let cause = self.trace.because_of_last();
                 self.delivered(node, &payload, origin, &back);
                 self.trace.because(cause);
+            }
+            Output::Trespassed { worker } => {
+                let detail = format!("somebody reached the worker {worker}, who may not");
+                self.judge(Err(Violation::new(Property::Access, node, detail)));
             }
             Output::Opened { tag, encryptor, peer, handshake } => {
                 self.tell(node, || format!("opened {tag:?} with {peer}"));

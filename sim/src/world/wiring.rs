@@ -123,7 +123,10 @@ impl World {
             // A connection that is up has exchanged them; a datagram link has no connections.
             let epoch = self.wires[link].epoch;
             self.leave(way, self.queue.now(), bytes.len());
-            let event = Event::Arrive { way, bytes, intent: Intent::Honest, epoch, frame: 0 };
+            let taps = self.wires[link].toward(to).taps.clone();
+            let spoilt = taps.into_iter().any(|tap| self.adversaries[tap].spoils_opening(way));
+            let (bytes, intent) = if spoilt { (vec![2], Intent::Broken) } else { (bytes, Intent::Honest) };
+            let event = Event::Arrive { way, bytes, intent, epoch, frame: 0 };
             return self.queue.schedule(self.queue.now(), event);
         }
         if let Some(auditor) = &mut self.auditor {
@@ -252,6 +255,7 @@ impl World {
         self.next_frame += 1;
         let frame = self.next_frame;
         self.trace.frame(now, from, What::Sent, Some(way), frame, intent, &bytes);
+        let says_its_length = bytes.first_chunk() == Some(&((length.saturating_sub(LENGTH)) as u32).to_be_bytes());
         if datagram {
             bytes.drain(..LENGTH.min(bytes.len()));
         }
@@ -276,8 +280,11 @@ impl World {
         if counts.corrupted > before.corrupted {
             self.reached(Situation::LinkDamage);
         }
+        // There is a verdict for what comes in one piece. A datagram has no length but its own.
+        let whole = if datagram { says_its_length } else { arrivals.len() == 1 };
+        let has_verdict = matches!(intent, Intent::Broken | Intent::Futile);
         for Arrival { at, mut bytes, damaged } in arrivals {
-            let intent = if damaged { Intent::Tampered } else { intent };
+            let intent = if damaged || has_verdict && !whole { Intent::Tampered } else { intent };
             if datagram {
                 let length = (bytes.len() as u32).to_be_bytes();
                 bytes.splice(..0, length);

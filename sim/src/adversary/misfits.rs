@@ -1,0 +1,89 @@
+//! Frames for which there is a verdict: whoever gets one closes the connection, or drops it and says nothing.
+
+use razor::routing::Address;
+
+use crate::frame::Frame;
+use crate::host::{APP, ECHO, GUARDED, HOP, INTERNAL, NARROW, PRIVATE, REAR};
+use crate::party::alias;
+use crate::situation::Situation;
+
+use super::{Adversary, Emission, Intent, Way};
+
+/// More addresses than a route may have.
+const TOO_MANY: usize = 65;
+
+/// What is announced at once and sent in two pieces.
+const LARGE: usize = 200_000;
+
+impl Adversary {
+    /// Something that is no frame: its receiver closes the connection.
+    pub(super) fn malformed(&mut self) -> Vec<Emission> {
+        // Rarely: each costs everybody the connection.
+        if self.random.below(4) != 0 {
+            return Vec::new();
+        }
+        let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
+        self.reached(Situation::Malformed);
+        let frame = Frame { onward: vec![APP.into()], back: Vec::new(), payload: vec![7; 40], tracing: None }.encode();
+        let body = &frame[4..];
+        let body = match self.random.below(6) {
+            // A byte after the last item.
+            0 => [body, &[0]].concat(),
+            // The number of items, in two bytes.
+            1 => [&[0x98, 0x03], &body[1..]].concat(),
+            // The onward route is a number.
+            2 => [&[0x83, 0x01], &body[1..]].concat(),
+            // It ends within the payload.
+            3 => body[..body.len() - 5].to_vec(),
+            // Nothing at all.
+            4 => Vec::new(),
+            // More than any frame may hold, of which nothing need come.
+            _ => return vec![Emission::now(way, (16 * 1024 * 1024u32 + 1).to_be_bytes().to_vec(), Intent::Broken)],
+        };
+        let bytes = [&(body.len() as u32).to_be_bytes()[..], &body].concat();
+        vec![Emission::now(way, bytes, Intent::Broken)]
+    }
+
+    /// A good frame that leads nowhere: its receiver drops it.
+    pub(super) fn futile(&mut self) -> Vec<Emission> {
+        let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
+        self.reached(Situation::Futile);
+        let onward: Vec<Address> = match self.random.below(10) {
+            0 => vec!["nobody".into()],
+            1 => vec![alias(way.link), ECHO.into()],
+            2 => vec![HOP.into(), alias(way.link), ECHO.into()],
+            3 => vec![INTERNAL.into()],
+            4 => vec![GUARDED.into()],
+            5 => vec![PRIVATE.into()],
+            6 => vec![HOP.into(), PRIVATE.into()],
+            7 => vec![NARROW.into(), ECHO.into()],
+            8 => vec![REAR.into()],
+            _ => vec![APP.into(); TOO_MANY],
+        };
+        let payload = self.random.bytes(40);
+        let frame = Frame { onward, back: vec![APP.into()], payload, tracing: None };
+        vec![Emission::now(way, frame.encode(), Intent::Futile)]
+    }
+
+    /// A large frame for nobody, of which little comes at first.
+    pub(super) fn large(&mut self) -> Vec<Emission> {
+        if self.random.below(4) != 0 {
+            return Vec::new();
+        }
+        let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
+        self.reached(Situation::Large);
+        let (onward, payload) = (vec!["nobody".into()], vec![0; LARGE]);
+        let mut first = Frame { onward, back: Vec::new(), payload, tracing: None }.encode();
+        let rest = first.split_off(100);
+        [first, rest].map(|bytes| Emission::now(way, bytes, Intent::Tampered)).into()
+    }
+
+    /// Whether the byte that opens a connection over `way` becomes another.
+    pub fn spoils_opening(&mut self, way: Way) -> bool {
+        let spoils = self.can(super::Capability::Malformed) && self.ways.contains(&way) && self.random.below(4) == 0;
+        if spoils {
+            self.reached(Situation::OtherVersion);
+        }
+        spoils
+    }
+}
