@@ -163,6 +163,8 @@ impl<'a> Telling<'a> {
             Intent::Honest => "",
             Intent::Tampered => "tampered, ",
             Intent::Forged => "forged, like ",
+            Intent::Futile => "leading nowhere, ",
+            Intent::Broken => "no frame, like ",
         };
         match entry.what {
             What::Sent => format!("{from} to {to}: {made}{}", self.cargo(&entry.bytes)),

@@ -275,7 +275,7 @@ fn event(telling: &Telling<'_>, store: &mut Store, entry: &Entry) -> Event {
         intent: match entry.intent {
             Intent::Honest => None,
             Intent::Tampered => Some("tampered"),
-            Intent::Forged => Some("forged"),
+            Intent::Forged | Intent::Futile | Intent::Broken => Some("forged"),
         },
         bytes,
         text: telling.line(entry),
