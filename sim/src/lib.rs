@@ -9,6 +9,8 @@ pub mod adversary;
 pub mod campaign;
 pub mod checker;
 pub mod contents;
+pub mod explain;
+pub mod fields;
 pub mod frame;
 pub mod host;
 pub mod link;

@@ -10,9 +10,10 @@ use crate::checker::Ledger;
 use crate::contents::{Content, Contents};
 use crate::frame::Frame;
 use crate::host::{Origin, Output};
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::record::{Deed, Occasion, Record};
 use crate::report::Report;
+use crate::seed::Seed;
 use crate::trace::{Entry, What};
 
 /// A world that kept a record, and everything that helps to tell of it.
@@ -131,7 +132,7 @@ impl<'a> Telling<'a> {
         match planned.map(|channel| &channel.name) {
             Some(Some(name)) => name.clone(),
             Some(None) => format!("channel {tag}"),
-            None if tag < self.record.channels.len() => format!("channel {tag}, of the healed world,"),
+            None if tag < self.record.channels.len() => format!("channel {tag} of the healed world"),
             None => "a channel of its own".into(),
         }
     }
@@ -184,7 +185,7 @@ impl<'a> Telling<'a> {
             What::Asked if entry.bytes.is_empty() => {
                 let tag = entry.frame as usize;
                 let to = self.record.channels.get(tag).map_or("nobody", |channel| self.name(channel.to));
-                format!("{node} opens {} to {to}", self.channel(tag).trim_end_matches(','))
+                format!("{node} opens {} to {to}", self.channel(tag))
             }
             What::Asked => match Ledger::number(&entry.bytes) {
                 Some(number) => format!("{node} says {}", self.message(number)),
@@ -237,17 +238,26 @@ impl<'a> Telling<'a> {
         let channel = |tag: &Option<usize>| tag.map_or_else(|| "a channel".into(), |tag| self.channel(tag));
         match &entry.told {
             Some(Output::Opened { tag, peer, .. }) => {
-                format!("{} is open, with {}", channel(tag).trim_end_matches(','), self.who(peer))
+                format!("{} is open, with {}", channel(tag), self.who(peer))
             }
-            Some(Output::Failed { tag, error }) => format!("{} failed: {error}", channel(tag).trim_end_matches(',')),
+            Some(Output::Failed { tag, error }) => format!("{} failed: {error}", channel(tag)),
             Some(Output::Dropped(error)) => format!("refused: {error}"),
             Some(Output::Closed { .. }) => "a channel is closed".into(),
             Some(Output::Session { tag, up }) => {
                 let state = if *up { "up" } else { "down" };
-                format!("the session of {} is {state}", self.channel(*tag).trim_end_matches(','))
+                format!("the session of {} is {state}", self.channel(*tag))
             }
             _ => entry.words.clone(),
         }
+    }
+}
+
+/// The command that runs the world of this plan again; a plan that no seed draws is a file.
+pub fn command(plan: &Plan, what: &str) -> String {
+    if Plan::draw(Seed(plan.seed), plan.preset) == *plan {
+        format!("razor sim {what} {} --preset {}", plan.seed, plan.preset)
+    } else {
+        format!("razor sim {what} plan.toml")
     }
 }
 

@@ -6,16 +6,14 @@ use serde::Serialize;
 
 use crate::adversary::{Intent, Way};
 use crate::contents::Content;
+use crate::fields::{self, Field};
 use crate::frame::{Frame, Kind};
 use crate::host::Output;
 use crate::plan::Plan;
 use crate::record::{Fact, Lesson, Occasion};
 use crate::requirement;
-use crate::seed::Seed;
 use crate::telling::{self, Telling};
 use crate::trace::{Entry, What};
-
-use super::fields::{self, Field};
 
 /// A world.
 #[derive(Debug, Serialize)]
@@ -188,7 +186,7 @@ impl World {
             suite: format!("{:?}", plan.suite),
             passed: report.passed(),
             digest: report.short_digest(),
-            command: command(plan),
+            command: telling::command(plan, "view"),
             plan: plan.to_toml(),
             sent: report.sent,
             delivered: report.deliveries,
@@ -209,15 +207,6 @@ impl World {
             events,
             bytes: store.bytes,
         }
-    }
-}
-
-/// What makes the page of this plan.
-fn command(plan: &Plan) -> String {
-    if Plan::draw(Seed(plan.seed), plan.preset) == *plan {
-        format!("razor sim view {} --preset {}", plan.seed, plan.preset)
-    } else {
-        "razor sim view plan.toml".into()
     }
 }
 

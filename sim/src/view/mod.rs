@@ -3,7 +3,6 @@
 //! The page is one file of HTML that needs nothing else: style and script are in it, and the world is in it as JSON.
 
 mod data;
-mod fields;
 
 use serde_json::json;
 

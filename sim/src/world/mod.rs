@@ -300,7 +300,7 @@ impl World {
         while self.violations.is_empty() && !done(self) {
             let Some(event) = self.queue.pop_until(end) else {
                 self.queue.advance(end);
-                return;
+                break;
             };
             if self.trace.events() > self.most_events {
                 let detail = format!("the world goes round in circles: {} events", self.trace.events());
@@ -308,6 +308,8 @@ impl World {
             }
             self.take(event);
         }
+        // What is judged now follows from no single event.
+        self.trace.because(Cause::default());
     }
 
     fn take(&mut self, event: Event) {

@@ -1,5 +1,6 @@
 //! `razor sim`: worlds of real nodes with adversaries who know the protocol. One file for each command.
 
+mod explain;
 mod family;
 mod merge;
 mod minimise;
@@ -35,6 +36,7 @@ enum Command {
     Plan(plan::PlanCommand),
     Merge(merge::Merge),
     View(view::View),
+    Explain(explain::Explain),
 }
 
 impl Sim {
@@ -48,6 +50,7 @@ impl Sim {
             Command::Plan(command) => command.run(),
             Command::Merge(command) => command.run(),
             Command::View(command) => command.run(),
+            Command::Explain(command) => command.run(),
         }
     }
 }

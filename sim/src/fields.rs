@@ -18,22 +18,22 @@ const HOPS_SHOWN: u64 = 32;
 
 /// One field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Field {
+pub struct Field {
     /// Where it begins.
-    pub(super) at: usize,
+    pub at: usize,
     /// How many bytes it takes.
-    pub(super) len: usize,
+    pub len: usize,
     /// How deep it lies in others.
-    pub(super) depth: u8,
+    pub depth: u8,
     /// What it is.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// What it says.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) value: String,
+    pub value: String,
 }
 
 /// The fields of a frame, as far as it can be read; what is wrong with it then.
-pub(super) fn fields(bytes: &[u8], content: Content) -> Vec<Field> {
+pub fn fields(bytes: &[u8], content: Content) -> Vec<Field> {
     let mut fields = Fields(Vec::new());
     if let Err(error) = fields.frame(bytes, content) {
         let at = fields.0.last().map_or(0, |last| last.at + last.len).min(bytes.len());
@@ -154,6 +154,21 @@ impl Fields {
     }
 }
 
+/// The names of the fields that a frame does not share with another, as that was before. Of fields in fields, the inner
+/// ones.
+pub fn changed(before: &[u8], after: &[u8], content: Content) -> Vec<&'static str> {
+    let bytes = |bytes: &[u8], field: &Field| bytes.get(field.at..field.at + field.len).unwrap_or_default().to_vec();
+    let known: Vec<(&str, Vec<u8>)> =
+        fields(before, content).iter().map(|field| (field.name, bytes(before, field))).collect();
+    let own = fields(after, content);
+    let inner = own.iter().filter(|field| !matches!(field.name, "frame length" | "transport message" | "address"));
+    let new = inner.filter(|field| {
+        !(field.name == "payload" && own.iter().any(|inner| inner.at >= field.at && inner.depth > field.depth))
+    });
+    let new = new.filter(|field| !known.contains(&(field.name, bytes(after, field))));
+    new.map(|field| field.name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +203,20 @@ mod tests {
         assert_eq!(parts(32, 1), [32]);
         assert_eq!(parts(200, 2), [32, 32, 16, 104, 16]);
         assert_eq!(parts(200, 3), [32, 16, 136, 16]);
+    }
+
+    #[test]
+    fn what_was_changed_is_named_by_its_field() {
+        let frame = |last: u8, hop: &str| {
+            let payload = [&9u64.to_be_bytes()[..], &[1; 30], &[last; 16]].concat();
+            Frame { onward: vec![hop.into()], back: Vec::new(), payload, tracing: None }.encode()
+        };
+        let changed = |before: Vec<u8>, after: Vec<u8>| {
+            super::changed(&before, &after, Content::Channel { nonce: 9, message: None })
+        };
+        assert_eq!(changed(frame(1, "a"), frame(1, "a")), [""; 0]);
+        assert_eq!(changed(frame(1, "a"), frame(2, "a")), ["tag"]);
+        assert_eq!(changed(frame(1, "a"), frame(1, "b")), ["onward route"]);
     }
 
     #[test]
