@@ -61,7 +61,10 @@ impl Adversary {
             (0, Some(channel)) => vec![self.message(channel.way, channel.route, payload, Intent::Forged)],
             (1, _) => {
                 let Some((way, route)) = self.any_listener() else { return Vec::new() };
-                vec![self.message(way, route, payload, Intent::Tampered)]
+                let payload = if self.random.below(2) == 0 { payload } else { self.weak_key().to_vec() };
+                let back = vec!["nobody".into()];
+                let frame = Frame { onward: route, back, payload, tracing: None };
+                vec![Emission::now(way, frame.encode(), Intent::Tampered)]
             }
             _ => {
                 // To somebody who waits for a handshake message, or used to.
@@ -76,6 +79,17 @@ impl Adversary {
                 vec![self.message(way, route, payload, Intent::Forged)]
             }
         }
+    }
+
+    /// A key of small order, or one that is not in its canonical form.
+    fn weak_key(&mut self) -> [u8; 32] {
+        let mut key = [0; 32];
+        match self.random.below(3) {
+            0 => {}
+            1 => key[0] = 1,
+            _ => key = [0xff; 32],
+        }
+        key
     }
 
     /// A channel message with a nonce near the edges that matter, under no key at all.

@@ -231,11 +231,19 @@ impl Adversary {
         emissions
     }
 
-    /// What to do to a frame. Few first messages pass, and they alone can be answered for somebody else.
+    /// What to do to a frame. Few messages of handshakes pass, and those alone can be answered for
+    /// somebody else, or disturbed.
     fn choose(&mut self, kind: Kind) -> Option<Capability> {
         let choice = self.random.pick(&self.capabilities).copied();
         let answers = kind == Kind::FirstMessage && self.can(Capability::Impersonate) && self.random.below(2) == 0;
-        if answers { Some(Capability::Impersonate) } else { choice }
+        let disturbs = matches!(kind, Kind::FirstMessage | Kind::Handshake) && self.can(Capability::Disturb);
+        if answers {
+            Some(Capability::Impersonate)
+        } else if disturbs {
+            Some(Capability::Disturb)
+        } else {
+            choice
+        }
     }
 
     fn did(&mut self, capability: Capability, occasion: impl FnOnce() -> Occasion) {

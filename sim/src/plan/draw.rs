@@ -255,7 +255,7 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
     };
     match (kind, middle) {
         (Preset::Calm, _) if !swarm && random.below(2) == 0 => {
-            adversaries.push(Adversary { acts: Ppm::percent(30), every, ..watcher(Class::Injector) });
+            adversaries.push(Adversary { acts: Ppm::percent(60), every, ..watcher(Class::Injector) });
         }
         (Preset::Calm | Preset::Lossy | Preset::Faults, _) => adversaries.push(watcher(Class::Archivist)),
         (Preset::Siege, Some(node)) => {
