@@ -90,11 +90,12 @@ impl Contents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Preset, drawn};
+    use crate::{Preset, Seed, Sketch, world};
 
     #[test]
     fn every_frame_of_a_calm_world_is_known_by_what_it_carries() {
-        let report = drawn(4, Preset::Calm).recording().run();
+        let alone = Sketch { adversaries: Some(Vec::new()), ..Sketch::of(Preset::Calm) };
+        let report = world(alone.draw(Seed(4)).expect("a plan")).recording().run();
         let contents = Contents::of(&report.entries);
         let sent = report.entries.iter().filter(|entry| entry.what == What::Sent);
         let frames: Vec<_> = sent.map(|entry| Frame::decode(&entry.bytes).expect("an honest frame")).collect();
