@@ -9,6 +9,7 @@ use razor::vault::Key;
 use razor::vault::suite::Aes256GcmSha256;
 use razor_benches::channel::{Party, exchange, open};
 use razor_benches::node::{Host, message};
+use razor_sim::{Seed, Sketch};
 use serde_json::json;
 
 /// A worker with a state of its own: one number.
@@ -95,12 +96,21 @@ fn seal_and_open() -> u64 {
     interval()
 }
 
+/// A node of a world with its driver, its keys and its papers, of many that nobody talks to.
+fn idle_node() -> i64 {
+    const NODES: usize = 200;
+    let text = format!("preset = 'calm'\ntopology = {{ shape = 'line', nodes = {NODES} }}");
+    let plan = Sketch::parse(&text).and_then(|sketch| sketch.draw(Seed(1))).expect("a plan");
+    kept(NODES as i64, || razor_sim::party::cast(&plan))
+}
+
 fn main() {
     let (raw, expanded) = open_channel();
     let measured = json!({
         "idle worker, bytes": idle_worker(),
         "open channel with raw keys, bytes": raw,
         "open channel with expanded keys, bytes": expanded,
+        "idle node of a world, bytes": idle_node(),
         "ten hops, allocations": ten_hops(),
         "seal + open of 32 messages, allocations": seal_and_open(),
     });

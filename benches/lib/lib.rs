@@ -4,6 +4,7 @@
 pub mod channel;
 pub mod node;
 pub mod primitives;
+pub mod simulator;
 
 use razor::env::{Env, Instant, Seeded, Timestamp};
 

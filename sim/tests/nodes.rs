@@ -1,6 +1,8 @@
 //! Worlds of real nodes.
 
-use razor_sim::{Campaign, Preset, Report, Situation};
+use razor_sim::plan::Suite;
+use razor_sim::trace::Digested;
+use razor_sim::{Campaign, Plan, Preset, Report, Seed, Situation};
 
 fn run(seed: u64, preset: Preset) -> Report {
     razor_sim::drawn(seed, preset).run()
@@ -35,5 +37,23 @@ fn a_seed_gives_the_same_world_twice_and_another_seed_another() {
         let report = run(1, preset);
         assert_eq!(report, run(1, preset));
         assert_ne!(report.digest, run(2, preset).digest);
+    }
+}
+
+#[test]
+fn worlds_without_cryptography_go_as_those_with_it_event_by_event() {
+    for preset in Preset::ALL {
+        for seed in 0..4 {
+            let run = |suite| {
+                let plan = Plan { suite, ..Plan::draw(Seed(seed), preset) };
+                razor_sim::world(plan).digesting(Digested::Symbols).run()
+            };
+            let real = run(Suite::Aes256);
+            for other in [run(Suite::Null), run(Suite::ChaCha)] {
+                assert!(real.passed() && other.passed(), "{real}\n{other}");
+                assert_eq!((real.events, real.sent, real.deliveries), (other.events, other.sent, other.deliveries));
+                assert_eq!((real.digest, &real.refusals), (other.digest, &other.refusals), "{preset} {seed}");
+            }
+        }
     }
 }

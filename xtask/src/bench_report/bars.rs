@@ -82,6 +82,7 @@ const CHANNEL: &str = "channel";
 const TCP: &str = "channel over loopback TCP";
 const NODE: &str = "node";
 const PRIMITIVES: &str = "primitives";
+const SIMULATOR: &str = "simulator, 5 nodes in a line";
 
 use Bar::{AtMost, TimesTheCost, TimesTheRate};
 use Unit::{Allocations, Bytes, Instructions, Time};
@@ -141,6 +142,23 @@ const LINES: &[Line] = &[
     line(NODE, "ten hops, and handed over", Instructions, "instructions/node/hops_10"),
     line(NODE, "ten hops", Allocations, "ten hops, allocations").bar(AtMost(0.0)),
     line(NODE, "an idle worker", Bytes, "idle worker, bytes").bar(AtMost(200.0)),
+
+    line(SIMULATOR, "a delivery of 64 B, null vault, nothing checked", Time, "simulator, a delivery/null, unchecked")
+        .bar(AtMost(1_000.0)),
+    line(SIMULATOR, "a delivery of 64 B, null vault, all checkers", Time, "simulator, a delivery/null, checked")
+        .beside("nothing checked", "simulator, a delivery/null, unchecked").bar(TimesTheRate(0.6)),
+    line(SIMULATOR, "a delivery of 64 B, AES-256-GCM, nothing checked", Time, "simulator, a delivery/AES-256, unchecked")
+        .bar(AtMost(3_333.0)),
+    line(SIMULATOR, "a delivery of 64 B, AES-256-GCM, all checkers", Time, "simulator, a delivery/AES-256, checked")
+        .beside("nothing checked", "simulator, a delivery/AES-256, unchecked").bar(TimesTheRate(0.6)),
+    line(SIMULATOR, "a delivery of 64 B, null vault, nothing checked", Time, "simulator, a delivery/null, unchecked")
+        .beside("bare event loop", "simulator, a delivery/bare event loop"),
+    line(SIMULATOR, "a delivery of 64 B, null vault, nothing checked", Time, "simulator, a delivery/null, unchecked")
+        .beside("turmoil, UDP", "simulator, a delivery/turmoil"),
+    line(SIMULATOR, "a world: 10 handshakes, 2 000 messages end to end, all checkers, null vault", Time, "simulator, a world/null")
+        .bar(AtMost(1e9 / 75.0)),
+    line(SIMULATOR, "the same with AES-256-GCM", Time, "simulator, a world/AES-256").bar(AtMost(1e9 / 20.0)),
+    line(SIMULATOR, "an idle node of a world", Bytes, "idle node of a world, bytes").bar(AtMost(10_240.0)),
 
     line(PRIMITIVES, "Diffie-Hellman", Time, "Diffie-Hellman/razor").beside("library", "Diffie-Hellman/library"),
     line(PRIMITIVES, "key generation", Time, "key generation/razor").beside("library", "key generation/library"),

@@ -13,7 +13,7 @@ use super::machine::Machine;
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// The benchmarks that take times.
-const TIMED: [&str; 4] = ["channel", "node", "primitives", "tcp"];
+const TIMED: [&str; 5] = ["channel", "node", "primitives", "simulator", "tcp"];
 
 /// What was measured, by name.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use core::fmt;
 use zeroize::ZeroizeOnDrop;
 
 use super::suite::Suite;
-use super::{Agreement, Cipher, Hash, Key, PublicKey, SecretKey, SharedSecret, SoftwareVault, Tag};
+use super::{Agreement, Cipher, Hash, Key, PublicKey, SecretKey, SharedSecret, SoftwareVault, Tag, X25519};
 use crate::error::{Error, Result};
 
 /// The suite.
@@ -26,14 +26,16 @@ impl Suite for NullSuite {
 /// A vault whose static keys agree as the suite's do. Its signatures are real.
 pub type NullVault = SoftwareVault<NullAgreement>;
 
-/// A public key is its secret key with every bit flipped; two keys share the exclusive or of their
-/// public halves.
+/// A public key is its secret key with every bit flipped, but for the highest, which no key of X25519 has; two keys
+/// share the exclusive or of their public halves. What no key of X25519 is, is none here.
 #[derive(Debug, Clone, Copy)]
 pub struct NullAgreement;
 
 impl Agreement for NullAgreement {
     fn public_key(secret: &SecretKey) -> PublicKey {
-        PublicKey(secret.as_bytes().map(|byte| !byte))
+        let mut public = secret.as_bytes().map(|byte| !byte);
+        public[31] &= 0x7f;
+        PublicKey(public)
     }
 
     fn agree(secret: &SecretKey, peer: &PublicKey) -> SharedSecret {
@@ -42,8 +44,8 @@ impl Agreement for NullAgreement {
         SharedSecret(shared)
     }
 
-    fn validate(_: &PublicKey) -> Result<()> {
-        Ok(())
+    fn validate(key: &PublicKey) -> Result<()> {
+        X25519::validate(key)
     }
 }
 
