@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use razor::channel::{Config, HoldLimits, Trust};
 use razor::env::Timestamp;
-use razor::identity::{AttestationDraft, Identifier, Identity, IdentityDraft, NewKey, Presentation, PurposeKey};
+use razor::identity::{
+    AttestationDraft, Identifier, Identity, IdentityDraft, NewKey, Presentation, PurposeKey, PurposeKeyAttestation,
+};
 use razor::vault::suite::Suite;
 use razor::vault::{self, Agreement, PublicKey, SecretKey, SigningKind, SoftwareVault};
 
@@ -49,8 +51,7 @@ pub(crate) struct Person<S: Suite> {
     vault: SoftwareVault<S::Agreement>,
     /// The secret of the attested static key.
     pub(crate) secret: SecretKey,
-    /// What the person presents in a handshake.
-    pub(crate) papers: Vec<u8>,
+    attestation: PurposeKeyAttestation,
     pub(crate) config: Arc<Config>,
 }
 
@@ -65,8 +66,7 @@ impl<S: Suite> Person<S> {
         let signature = signer.answer(&draft.request()).expect("a signature");
         let attestation = draft.answer(signature).expect("an attestation");
         let config = Config::new(&identity, &attestation, &[], WALL).expect("a configuration");
-        let papers = Presentation::encode(&identity, &attestation, &[]);
-        Self { identity, vault, secret: SecretKey::new(secret), papers, config: Arc::new(config) }
+        Self { identity, vault, secret: SecretKey::new(secret), attestation, config: Arc::new(config) }
     }
 
     pub(crate) fn identifier(&self) -> Identifier {
@@ -76,6 +76,11 @@ impl<S: Suite> Person<S> {
     /// The encoded change history.
     pub(crate) fn history(&self) -> &[u8] {
         self.identity.export()
+    }
+
+    /// What is presented in a handshake: the history of one, and the attestation of another or of the same.
+    pub(crate) fn papers(&self, attested: &Self) -> Vec<u8> {
+        Presentation::encode(&self.identity, &attested.attestation, &[])
     }
 
     pub(crate) fn static_key(&self) -> PublicKey {

@@ -68,11 +68,12 @@ impl<S: Suite> Forger<S> {
         let mut made = Vec::new();
         if self.changes {
             // The low byte of a nonce, or a byte of a public key; the last byte of a tag.
-            for (at, note) in [(7, "eighth byte"), (bytes.len() - 1, "last byte")] {
+            for (at, note) in [(7, "with its eighth byte changed"), (bytes.len() - 1, "with its last byte changed")] {
                 let mut changed = bytes.to_vec();
                 changed[at] ^= 1;
                 made.push((changed, Kind::Changed(id), note));
             }
+            made.push(([bytes, &[0]].concat(), Kind::Changed(id), "with a byte more"));
         }
         if self.forges {
             match kind {
@@ -112,14 +113,11 @@ impl<S: Suite> Forger<S> {
 /// What the attacker can say of itself to somebody who expects `expected`.
 fn claims<S: Suite>(cast: &Cast<S>, expected: Who) -> Vec<Claim> {
     let (own, other): (&Person<S>, &Person<S>) = (cast.person(Who::Mallory), cast.person(expected));
-    let claim = |note, key: &Person<S>, papers: &Person<S>| Claim {
-        note,
-        static_key: key.static_key(),
-        papers: papers.papers.clone(),
-    };
+    let claim = |note, key: &Person<S>, papers| Claim { note, static_key: key.static_key(), papers };
     vec![
-        claim("as itself, ", own, own),
-        claim("with its key and the papers of its victim's peer, ", own, other),
-        claim("with key and papers of its victim's peer, ", other, other),
+        claim("as itself, ", own, own.papers(own)),
+        claim("with its key and the papers of its victim's peer, ", own, other.papers(other)),
+        claim("with its key and attestation and the history of its victim's peer, ", own, other.papers(own)),
+        claim("with key and papers of its victim's peer, ", other, other.papers(other)),
     ]
 }

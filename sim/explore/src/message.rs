@@ -49,7 +49,7 @@ pub(crate) enum Kind {
     Text(Text),
     /// The end of a channel.
     Close,
-    /// Another with a byte changed.
+    /// Another with a byte changed, or one more.
     Changed(MessageId),
 }
 
@@ -119,7 +119,7 @@ impl Messages {
             Kind::Third(to) => format!("message 3 of {whose} ({note}to {})", self.short_name(*to)),
             Kind::Text(text) => format!("text {} of {whose}", text.number + 1),
             Kind::Close => format!("the close of {whose}"),
-            Kind::Changed(original) => format!("{} with its {note} changed", self.name(*original)),
+            Kind::Changed(original) => format!("{} {note}", self.name(*original)),
         }
     }
 

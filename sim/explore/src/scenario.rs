@@ -28,7 +28,7 @@ pub struct Scenario {
     pub late: bool,
     /// The attacker speaks the handshake itself: as itself, with the papers of others, and with their static keys.
     pub forges: bool,
-    /// The attacker changes a byte at either end of each message.
+    /// The attacker changes a byte at either end of each message, or puts one more.
     pub changes: bool,
 }
 
@@ -59,7 +59,7 @@ impl Scenario {
             Self { initiators: vec![Alice, Bob], listeners: vec![Alice, Bob], ..Self::plain("one channel each way") },
             Self { listeners: vec![Bob; 2], forges: true, changes: true, hold: 0, ..Self::plain("a forger") },
             Self { late: true, timeouts: true, ..Self::plain("late answers") },
-            Self { lost: 31, texts: 3, ..Self::plain("around a renewal of keys") },
+            Self { lost: 31, texts: 3, changes: true, ..Self::plain("around a renewal of keys") },
         ]
     }
 
@@ -80,7 +80,13 @@ impl Scenario {
             }),
             ending(Self { forges: true, changes: true, ..two("a forger") }),
             Self { late: true, timeouts: true, hold: 2, ..two("late answers") },
-            Self { listeners: vec![Bob; 2], lost: 30, texts: 4, ..Self::plain("around a renewal of keys") },
+            Self {
+                listeners: vec![Bob; 2],
+                lost: 30,
+                texts: 4,
+                changes: true,
+                ..Self::plain("around a renewal of keys")
+            },
         ]
     }
 
