@@ -30,7 +30,7 @@ const LIMIT: usize = 1_000_000;
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::new("a cipher that leaves texts in the clear", Property::Secrecy, || {
             explore::<Clear>(Scenario::plain("clear"), Habits::default(), LIMIT)
         }),
@@ -63,6 +63,7 @@ impl Break {
         Self::faulty("a handshake that a bad message ends", Fault::GivesUp, Some(Property::Endurance)),
         Self::faulty("a channel that a bad message ends", Fault::BreaksOff, Some(Property::Endurance)),
         Self::faulty("a handshake that never times out", Fault::WaitsForEver, Some(Property::Progress)),
+        Self::faulty("a machine that counts what it refuses", Fault::Counts, Some(Property::Contract)),
         Self::faulty("a machine that bears a grudge where nobody sees it", Fault::Sulks, None),
     ];
 

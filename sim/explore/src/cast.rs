@@ -83,6 +83,14 @@ impl<S: Suite> Person<S> {
         Presentation::encode(&self.identity, &attested.attestation, &[])
     }
 
+    /// Its own papers with another static key in them, which nobody signed.
+    pub(crate) fn papers_with(&self, key: PublicKey) -> Vec<u8> {
+        let (mut papers, own) = (self.papers(self), self.static_key());
+        let at = papers.windows(own.0.len()).position(|bytes| bytes == own.0).expect("papers name the static key");
+        papers[at..at + own.0.len()].copy_from_slice(&key.0);
+        papers
+    }
+
     pub(crate) fn static_key(&self) -> PublicKey {
         S::Agreement::public_key(&self.secret)
     }

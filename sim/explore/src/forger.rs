@@ -3,10 +3,11 @@
 //! Everything here depends on one message at a time. So the attacker never has to decide to make it: as soon as the
 //! message is sent, what can be made of it is there to be delivered too.
 
+use razor::channel::{Padding, encode_close};
 use razor::env::Seeded;
 use razor::noise::{initiator, responder};
 use razor::vault::suite::Suite;
-use razor::vault::{Agreement, PublicKey};
+use razor::vault::{Agreement, PublicKey, SecretKey};
 
 use crate::cast::{Cast, Person, Who};
 use crate::message::{Kind, MessageId};
@@ -31,7 +32,7 @@ pub(crate) struct Forger<S: Suite> {
     begun: Vec<(Claim, initiator::AwaitsMessage2<S>)>,
     /// What it can claim to Alice.
     answers: Vec<Claim>,
-    secret: razor::vault::SecretKey,
+    secret: SecretKey,
 }
 
 impl<S: Suite> Forger<S> {
@@ -51,9 +52,10 @@ impl<S: Suite> Forger<S> {
         }
     }
 
-    /// The attacker's own message 1, if it may make one.
-    pub(crate) fn message_1(&self) -> Option<Vec<u8>> {
-        self.forges.then(|| self.message_1.clone())
+    /// What it makes of nothing: a message 1 of its own, and the end of a channel without any encryption.
+    pub(crate) fn own(&self) -> Vec<(Vec<u8>, Kind)> {
+        let own = [(self.message_1.clone(), Kind::First), (encode_close(Padding::None), Kind::Close)];
+        if self.forges { own.into() } else { Vec::new() }
     }
 
     /// What the attacker makes of an honest message: bytes, kind, and what it says that it is. `answered` is the message
@@ -118,6 +120,7 @@ fn claims<S: Suite>(cast: &Cast<S>, expected: Who) -> Vec<Claim> {
         claim("as itself, ", own, own.papers(own)),
         claim("with its key and the papers of its victim's peer, ", own, other.papers(other)),
         claim("with its key and attestation and the history of its victim's peer, ", own, other.papers(own)),
+        claim("with its key put into the papers of its victim's peer, ", own, other.papers_with(own.static_key())),
         claim("with key and papers of its victim's peer, ", other, other.papers(other)),
     ]
 }

@@ -1,13 +1,13 @@
 //! What must hold in every state.
 
-use razor::channel::{State, WINDOW};
 use razor::vault::suite::Suite;
 
 use crate::eavesdropper::{Eavesdropper, Leak};
-use crate::live::{Ending, Live, Record, Step};
+use crate::live::Ending;
 use crate::memo::{LocalId, Machines};
 use crate::message::{Kind, MessageId, MessageSet, Text};
-use crate::scenario::{ENDS, End};
+use crate::progress;
+use crate::scenario::ENDS;
 use crate::set::NumberSet;
 
 /// What is proven of every state within the bounds.
@@ -22,13 +22,17 @@ pub enum Property {
     /// Only the two ends of a channel, and time, end it.
     Endurance,
     /// Nobody is stuck: what is half-open ends by itself; what can still be finished is finished by honest delivery;
-    /// what is open carries texts both ways; and a new channel opens and does, too.
+    /// what is open carries all texts, old and new, both ways, or hears that it is closed; and a new channel opens and
+    /// does, too.
     Progress,
+    /// What a machine refuses changes nothing that it trusts, and it holds no more than it may.
+    Contract,
 }
 
 impl Property {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Agreement, Self::Secrecy, Self::Delivery, Self::Endurance, Self::Progress];
+    pub const ALL: [Self; 6] =
+        [Self::Agreement, Self::Secrecy, Self::Delivery, Self::Endurance, Self::Progress, Self::Contract];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -38,6 +42,7 @@ impl Property {
             Self::Delivery => "delivery",
             Self::Endurance => "endurance",
             Self::Progress => "progress",
+            Self::Contract => "contract",
         }
     }
 }
@@ -58,13 +63,13 @@ pub(crate) type Global = [LocalId; ENDS];
 pub(crate) struct Judge {
     eavesdropper: Eavesdropper,
     leaks: Vec<Leak>,
-    /// Global of one end, and of two, that were found good.
+    /// Places of one end, and of two, that were found good; and stores.
     good: NumberSet,
 }
 
-type Verdict = Result<(), Violation>;
+pub(crate) type Verdict = Result<(), Violation>;
 
-fn fail(property: Property, what: String) -> Verdict {
+pub(crate) fn fail(property: Property, what: String) -> Verdict {
     Err(Violation { property, what })
 }
 
@@ -87,6 +92,7 @@ impl Judge {
             agreement(machines, state, end)?;
             delivery(machines, state, end)?;
             endurance(machines, state, end)?;
+            contract(machines, state, end)?;
         }
         if let Some(leak) = self.leaks.iter().find(|leak| leak.needs.is_subset(pool)) {
             return fail(Property::Secrecy, leak.what.clone());
@@ -95,30 +101,36 @@ impl Judge {
     }
 
     fn progress<S: Suite>(&mut self, machines: &mut Machines<S>, state: &Global, knows: &[bool; ENDS]) -> Verdict {
-        for end in 0..machines.stage.ends.len() {
-            if self.good.insert(1 << 60 | (end as u64) << 16 | u64::from(state[end].0)) {
-                ends_by_itself(machines, end, state[end])?;
+        let ends = machines.stage.ends.clone();
+        for end in &ends {
+            if self.good.insert(1 << 60 | (end.index as u64) << 16 | u64::from(state[end.index].0)) {
+                progress::ends_by_itself(machines, (end.index, state[end.index]))?;
             }
-            for other in 0..machines.stage.ends.len() {
-                let (from, to) = (machines.stage.ends[end], machines.stage.ends[other]);
-                if !from.initiates || to.initiates || from.who == to.who {
-                    continue;
-                }
-                let known = u64::from(knows[end]) << 1 | u64::from(knows[other]);
-                if self.good.insert(3 << 60 | (from.who as u64) << 2 | known) {
-                    opens_anew(machines, from, to, [knows[end], knows[other]])?;
-                }
-                if !belong_together(machines, state, end, other) {
-                    continue;
-                }
-                let places = u64::from(state[end].0) << 16 | u64::from(state[other].0);
-                if self.good.insert(2 << 60 | known << 40 | (end as u64) << 36 | (other as u64) << 32 | places) {
-                    goes_on(machines, [(end, state[end]), (other, state[other])], [knows[end], knows[other]])?;
-                }
+        }
+        let pairs = ends.iter().flat_map(|from| ends.iter().map(move |to| (from, to)));
+        for (from, to) in pairs.filter(|(from, to)| from.initiates && !to.initiates && from.who != to.who) {
+            let knows = [knows[from.index], knows[to.index]];
+            let known = u64::from(knows[0]) << 1 | u64::from(knows[1]);
+            if self.good.insert(3 << 60 | (from.who as u64) << 2 | known) {
+                progress::opens_anew(machines, [*from, *to], knows)?;
+            }
+            if !may_have_a_channel(machines, state, from.index, to.index) {
+                continue;
+            }
+            let pair = [from.index, to.index].map(|end| (end, state[end]));
+            let places = u64::from(pair[0].1.0) << 16 | u64::from(pair[1].1.0);
+            if self.good.insert(2 << 60 | known << 40 | (from.index as u64) << 36 | (to.index as u64) << 32 | places) {
+                progress::goes_on(machines, pair, knows)?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether an initiator and a responder are on the way to a channel with each other, or have one.
+fn may_have_a_channel<S: Suite>(machines: &Machines<S>, state: &Global, initiator: usize, responder: usize) -> bool {
+    let [a, b] = [initiator, responder].map(|end| machines.record(end, state[end]).transcript);
+    a[0].is_some() && a[0] == b[0] && (a[1].is_none() || a[1] == b[1])
 }
 
 /// The ends of the other role that have the same beginning of a handshake, and belong to the peer.
@@ -152,30 +164,26 @@ fn agreement<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Ve
             format!("{own} is open with {} at once", names.join(" and "))
         });
     };
-    let sharers = partners_of_same(machines, state, end, partner);
-    if let Some(sharer) = sharers {
-        let [own, sharer, partner] = [end, sharer, partner].map(|end| machines.stage.ends[end].name());
-        return fail(format!("{own} and {sharer} are both open with {partner}"));
+    if let Some(rival) = rival(machines, state, end, partner) {
+        let [own, rival, partner] = [end, rival, partner].map(|end| machines.stage.ends[end].name());
+        return fail(format!("{own} and {rival} are both open with {partner}"));
     }
     let other = machines.record(partner, state[partner]);
-    // A responder opens last; an initiator need not wait to see it.
-    let finished = if own.initiates { other.peer.is_some() } else { true };
+    // An initiator opens first, and does not know whether its partner will.
+    let is_first = own.initiates && other.peer.is_none();
     // Who opens and is closed at once, by what it held, shows no hash.
-    let differ = record.hash.zip(other.hash).is_some_and(|(own, other)| own != other);
-    if finished && (other.peer.is_none() || other.transcript != record.transcript || differ) {
-        return fail(format!(
-            "{} and {} do not have the same handshake",
-            own.name(),
-            machines.stage.ends[partner].name()
-        ));
+    let same_hash = record.hash.zip(other.hash).is_none_or(|(own, other)| own == other);
+    if is_first || other.peer.is_some() && other.transcript == record.transcript && same_hash {
+        return Ok(());
     }
-    Ok(())
+    let partner = machines.stage.ends[partner].name();
+    fail(format!("{} and {partner} do not have the same handshake", own.name()))
 }
 
 /// Another end that is open with the partner of this one.
-fn partners_of_same<S: Suite>(machines: &Machines<S>, state: &Global, end: usize, partner: usize) -> Option<usize> {
-    let mut rivals = partners(machines, state, partner).into_iter();
-    rivals.find(|rival| *rival != end && machines.record(*rival, state[*rival]).peer.is_some())
+fn rival<S: Suite>(machines: &Machines<S>, state: &Global, end: usize, partner: usize) -> Option<usize> {
+    let mut partners = partners(machines, state, partner).into_iter();
+    partners.find(|other| *other != end && machines.record(*other, state[*other]).peer.is_some())
 }
 
 fn delivery<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Verdict {
@@ -224,105 +232,8 @@ fn endurance<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Ve
     Ok(())
 }
 
-/// What is half-open has a time at which it is over, and then it is.
-fn ends_by_itself<S: Suite>(machines: &mut Machines<S>, end: usize, at: LocalId) -> Verdict {
-    if !machines.record(end, at).is_half_open() {
-        return Ok(());
-    }
-    let mut live = machines.revive(end, at);
-    let has_deadline = live.has_deadline();
-    machines.steps += 1;
-    live.step(&machines.stage, Step::TimeOut, &[], false);
-    if has_deadline && live.record.ending == Some(Ending::TimedOut) {
-        return Ok(());
-    }
-    fail(Property::Progress, format!("{} is half-open and never ends", machines.stage.ends[end].name()))
-}
-
-/// Whether an initiator and a responder are on the way to a channel with each other, or have one.
-fn belong_together<S: Suite>(machines: &Machines<S>, state: &Global, initiator: usize, responder: usize) -> bool {
-    let [a, b] = [initiator, responder].map(|end| machines.record(end, state[end]));
-    let alive = |record: &Record| record.ending.is_none() && record.state.is_some();
-    let same = a.transcript[0] == b.transcript[0] && (a.transcript[1].is_none() || a.transcript[1] == b.transcript[1]);
-    alive(a) && alive(b) && same && a.transcript[0].is_some()
-}
-
-/// Honest delivery finishes the handshake of two ends, and carries a text each way.
-fn goes_on<S: Suite>(machines: &mut Machines<S>, ends: [(usize, LocalId); 2], knows: [bool; 2]) -> Verdict {
-    let said = |machines: &Machines<S>, (end, at): (usize, LocalId), place: usize| {
-        let id = machines.record(end, at).transcript[place];
-        id.map(|id| machines.messages.get(id).bytes.clone())
-    };
-    let sent = [None, said(machines, ends[1], 1), said(machines, ends[0], 2)];
-    let [mut a, mut b] = ends.map(|(end, at)| machines.revive(end, at));
-    let names = [a.end.name(), b.end.name()];
-    finish(machines, [&mut a, &mut b], knows, sent)
-        .or_else(|what| fail(Property::Progress, format!("{} and {}: {what}", names[0], names[1])))
-}
-
-/// A new channel opens and carries a text each way.
-fn opens_anew<S: Suite>(machines: &mut Machines<S>, from: End, to: End, knows: [bool; 2]) -> Verdict {
-    let ends = [End::fresh(from.who, true), End::fresh(to.who, false)];
-    let [mut a, mut b] = ends.map(|end| Live::new(&machines.stage, end));
-    let first = a.sent().pop();
-    finish(machines, [&mut a, &mut b], knows, [first, None, None]).or_else(|what| {
-        fail(Property::Progress, format!("a new channel from {} to {}: {what}", from.who.name(), to.who.name()))
-    })
-}
-
-/// No message of the exploration has this number: it is one for trying out.
-const TRIAL: MessageId = MessageId(u16::MAX);
-
-/// Delivers honestly what is missing of a handshake, then a text each way: unless so many were lost before that it is
-/// beyond the receiver's window. `sent` are the messages that were sent before.
-fn finish<S: Suite>(
-    machines: &mut Machines<S>,
-    [a, b]: [&mut Live; 2],
-    knows: [bool; 2],
-    mut sent: [Option<Vec<u8>>; 3],
-) -> Result<(), String> {
-    let stage = &machines.stage;
-    let mut steps = 0;
-    let mut step = |live: &mut Live, step: Step, bytes: &[u8], knows: bool| -> Option<Vec<u8>> {
-        live.step(stage, step, bytes, knows);
-        steps += 1;
-        while live.record.asks.is_some() {
-            live.step(stage, Step::Answer, &[], knows);
-            steps += 1;
-        }
-        live.sent().pop()
-    };
-    for _ in 0..2 {
-        for (live, knows, own) in [(&mut *a, knows[0], 2), (&mut *b, knows[1], 1)] {
-            if live.record.asks.is_some() {
-                let answered = step(live, Step::Answer, &[], knows);
-                sent[own] = answered.or(sent[own].take());
-            }
-            let wants = match live.record.state {
-                None => 0,
-                Some(State::AwaitMessage2) => 1,
-                Some(State::AwaitMessage3) => 2,
-                _ => continue,
-            };
-            if let Some(message) = sent[wants].clone() {
-                let answer = step(live, Step::Receive(TRIAL), &message, knows);
-                sent[own] = answer.or(sent[own].take());
-            }
-        }
-    }
-    if !a.record.is_open() || !b.record.is_open() {
-        return Err("honest delivery does not open the channel".to_owned());
-    }
-    for back in [false, true] {
-        let (from, to) = if back { (&mut *b, &mut *a) } else { (&mut *a, &mut *b) };
-        let message = step(from, Step::Send, &[], false).ok_or("an open channel sends nothing")?;
-        let text = Text { end: from.end.index, number: from.record.texts.saturating_sub(1) };
-        step(to, Step::Receive(TRIAL), &message, false);
-        let is_beyond = u64::from(text.number) > to.record.largest(text.end).map_or(0, u64::from) + WINDOW;
-        if !is_beyond && !to.record.delivered.contains(&Some(text)) {
-            return Err("what one sends now the other does not deliver".to_owned());
-        }
-    }
-    machines.steps += steps;
-    Ok(())
+fn contract<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Verdict {
+    let own = machines.stage.ends[end];
+    let breach = machines.record(end, state[end]).breach;
+    breach.map_or(Ok(()), |breach| fail(Property::Contract, format!("{} {breach}", own.name())))
 }

@@ -3,7 +3,7 @@
 //! The simulator draws worlds; this crate goes through *all* of them, as long as they are small. Alice and Bob open
 //! channels with the machines of the core, not with a model of them. Everything that they send goes to an attacker who
 //! delivers, drops, repeats, delays, reflects and swaps it as it likes, who changes bytes, and who speaks the handshake
-//! itself. In every state that can be reached five properties must hold ([`Property`]). What is proven is proven within
+//! itself. In every state that can be reached six properties must hold ([`Property`]). What is proven is proven within
 //! the bounds of a [`Scenario`], and within them for every order of everything: there is no limit of depth.
 //!
 //! Read in this order:
@@ -16,7 +16,7 @@
 //! | `forger`, `eavesdropper` | what the attacker can make, and what it can read |
 //! | `memo` | the steps of the machines, each taken once |
 //! | `search` | every state, breadth first |
-//! | `judge` | the properties |
+//! | `judge`, `progress` | the properties |
 //! | `breaks` | what is broken on purpose, so that the search is seen to fail |
 //!
 //! ## Why an explorer of its own
@@ -39,7 +39,8 @@
 //!   knows more, earlier.
 //! - *What the attacker can make, it has made.* Each forgery depends on one message and the attacker's own secrets. It
 //!   is there as soon as the message is.
-//! - *Routes are the same for all.* Wherever a machine sends to, the attacker gets it; no property looks at routes.
+//! - *There are two routes.* Wherever a machine sends to, the attacker gets it. What honest ends sent comes one way, and
+//!   what the attacker made another, so that a way that follows a forgery shows.
 //! - *Each machine has a clock of its own.* Handshakes time out at any moment, as if clocks ran apart without limit.
 //!   That is more than can happen.
 //! - *The places of a listener are taken in order.* Free places differ in nothing but their randomness.
@@ -54,8 +55,8 @@
 //!
 //! ## What the bounds leave out
 //!
-//! More than six ends. Changes of bytes elsewhere than at either end of a message. New credentials and histories that
-//! change. All of these are in the worlds of the simulator, and in the fuzz targets.
+//! More than six ends. Changes of bytes elsewhere than at either end of a message. New credentials, histories that
+//! change, routes, nodes. All of these are in the worlds of the simulator, and in the fuzz targets.
 
 mod breaks;
 mod cast;
@@ -65,6 +66,7 @@ mod judge;
 mod live;
 mod memo;
 mod message;
+mod progress;
 mod scenario;
 mod search;
 mod set;

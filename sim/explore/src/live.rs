@@ -71,6 +71,8 @@ pub(crate) struct Record {
     pub(crate) knows: bool,
     /// How it ended.
     pub(crate) ending: Option<Ending>,
+    /// How it has broken the contract of all machines, if it has.
+    pub(crate) breach: Option<&'static str>,
 }
 
 impl Record {
@@ -85,6 +87,29 @@ impl Record {
 
     pub(crate) fn is_half_open(&self) -> bool {
         self.state.is_some_and(|state| !matches!(state, State::Open | State::Closed))
+    }
+}
+
+/// What comes to an end.
+#[derive(Clone, Copy)]
+pub(crate) struct Arriving<'a> {
+    bytes: &'a [u8],
+    /// The way back that stands on it.
+    way: &'static str,
+}
+
+impl<'a> Arriving<'a> {
+    /// Nothing.
+    pub(crate) const NOTHING: Self = Self { bytes: &[], way: "" };
+
+    /// What an honest end sent: all come the same way.
+    pub(crate) const fn sent(bytes: &'a [u8]) -> Self {
+        Self { bytes, way: "network" }
+    }
+
+    /// What the attacker made: it comes another way.
+    pub(crate) const fn made(bytes: &'a [u8]) -> Self {
+        Self { bytes, way: "elsewhere" }
     }
 }
 
@@ -103,12 +128,11 @@ pub(crate) struct Live {
 impl Live {
     /// An initiator has sent its message 1; a responder waits for one.
     pub(crate) fn new<S: Suite>(stage: &Stage<S>, end: End) -> Self {
-        let entropy =
-            Seeded::from_u64(if stage.habits.repeats_randomness { end.who as u64 } else { 16 + end.index as u64 });
+        let seed = if stage.habits.repeats_randomness { end.who as u64 } else { 16 + end.index as u64 };
         let mut live = Self {
             end,
             machine: None,
-            entropy,
+            entropy: Seeded::from_u64(seed),
             now: Instant::ZERO,
             question: None,
             record: Record::default(),
@@ -132,12 +156,12 @@ impl Live {
         });
     }
 
-    /// Takes a step. `knows` is whether the party's store knows the peer's history already; `bytes` are those of the
-    /// message, if it is one.
-    pub(crate) fn step<S: Suite>(&mut self, stage: &Stage<S>, step: Step, bytes: &[u8], knows: bool) {
+    /// Takes a step, for which `arriving` comes if something does. `knows` is whether the party's store knows the peer's
+    /// history already.
+    pub(crate) fn step<S: Suite>(&mut self, stage: &Stage<S>, step: Step, arriving: Arriving<'_>, knows: bool) {
         let before = self.record.clone();
         match step {
-            Step::Receive(id) => self.receive(stage, id, bytes),
+            Step::Receive(id) => self.receive(stage, id, arriving),
             Step::Send => {
                 while self.record.texts < stage.scenario.lost && self.say() {
                     while self.machine.as_mut().and_then(|machine| machine.poll_output()).is_some() {}
@@ -159,8 +183,8 @@ impl Live {
         self.note(&before, Some(step));
     }
 
-    fn receive<S: Suite>(&mut self, stage: &Stage<S>, id: MessageId, bytes: &[u8]) {
-        let message = Message::new(RouteRef::default(), Route::from_iter(["network"]).as_ref(), bytes);
+    fn receive<S: Suite>(&mut self, stage: &Stage<S>, id: MessageId, Arriving { bytes, way }: Arriving<'_>) {
+        let message = Message::new(RouteRef::default(), Route::from_iter([way]).as_ref(), bytes);
         let Some(machine) = &self.machine else {
             let config = stage.cast.person(self.end.who).config.clone();
             let mut env = Env::new(self.now, WALL, &mut self.entropy);
@@ -170,11 +194,17 @@ impl Live {
             }
             return;
         };
-        let (state, provisional) = (machine.state(), machine.provisional());
+        let (state, provisional, picture) = (machine.state(), machine.provisional(), self.picture());
         let taken = self.handle(channel::Input::Receive(message));
+        if !taken && self.picture() != picture {
+            self.record.breach = Some("is changed by what it refuses");
+        }
         let machine = self.machine.as_ref().expect("it is there");
         if taken && machine.state() == state && machine.provisional() > provisional {
             self.record.held.push(id);
+        }
+        if machine.provisional() > machine.provisional_limit() || self.record.held.len() > stage.scenario.hold {
+            self.record.breach = Some("holds more than it may");
         }
         let left = machine.state() != state && machine.state() != State::Closed;
         match state {
@@ -216,8 +246,9 @@ impl Live {
             Output::Transmit(message) => self.out.push(message.payload().to_vec()),
             Output::Deliver(message) => {
                 let delivered = &mut self.record.delivered;
-                let app = Route::from_iter(["app"]);
-                let said = Text::read(message.payload()).filter(|_| message.onward() == app.as_ref());
+                let (onward, back) = (Route::from_iter(["app"]), Route::from(addresses().encryptor));
+                let is_whole = message.onward() == onward.as_ref() && message.return_route() == back.as_ref();
+                let said = Text::read(message.payload()).filter(|_| is_whole);
                 delivered.push(said);
                 delivered.sort_unstable();
             }

@@ -1,6 +1,10 @@
 //! `explore`: goes through the scenarios, then through what is broken on purpose.
 //!
+//! With `--planted`, in a build with `--cfg razor_planted`: which of the bugs that are planted in the core it finds.
+//!
 //! What it found goes to standard output, the same in every run; how long it took, to standard error.
+
+mod planted;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,13 +21,19 @@ struct Arguments {
     /// The small bounds of the tests: seconds instead of minutes
     #[arg(long)]
     quick: bool,
+    /// Look for the bugs that are planted in the core, within the small bounds
+    #[arg(long, conflicts_with = "quick")]
+    planted: bool,
     /// Give up a scenario with more states
     #[arg(long, default_value_t = 100_000_000)]
     limit: usize,
 }
 
 fn main() -> ExitCode {
-    let Arguments { quick, limit } = Arguments::parse();
+    let Arguments { quick, planted, limit } = Arguments::parse();
+    if planted {
+        return planted::hunt(limit);
+    }
     let scenarios = if quick { Scenario::small() } else { Scenario::full() };
     let are_proven = prove(scenarios, limit);
     let are_found = refute();

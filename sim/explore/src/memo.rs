@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use razor::machine::Snapshot;
 use razor::vault::suite::Suite;
 
-use crate::live::{Live, Record, Step};
-use crate::message::{Kind, MessageSet, Messages};
+use crate::live::{Arriving, Live, Record, Step};
+use crate::message::{MessageSet, Messages, Said};
 use crate::stage::Stage;
 
 /// Where an end stands.
@@ -62,9 +62,10 @@ impl<S: Suite> Machines<S> {
     /// Everybody has begun.
     pub(crate) fn new(stage: Stage<S>) -> Self {
         let mut messages = Messages::default();
-        let own = stage.forger.message_1().map(|bytes| messages.add(bytes, None, Kind::First, "").0);
+        let own = stage.forger.own().into_iter().map(|(bytes, kind)| messages.add(bytes, None, kind, "").0);
+        let own = own.collect();
         let ends = stage.ends.iter().map(|_| Places::default()).collect();
-        let mut machines = Self { stage, messages, ends, own: own.into_iter().collect(), steps: 0 };
+        let mut machines = Self { stage, messages, ends, own, steps: 0 };
         for end in 0..machines.stage.ends.len() {
             let live = machines.begin(end);
             machines.place(end, live, Vec::new());
@@ -102,11 +103,14 @@ impl<S: Suite> Machines<S> {
 
     pub(crate) fn step(&mut self, live: &mut Live, step: Step, knows: bool) {
         self.steps += 1;
-        let bytes = match step {
-            Step::Receive(id) => &self.messages.get(id).bytes[..],
-            _ => &[],
+        let arriving = match step {
+            Step::Receive(id) => match self.messages.get(id) {
+                Said { bytes, from: Some(_), .. } => Arriving::sent(bytes),
+                Said { bytes, from: None, .. } => Arriving::made(bytes),
+            },
+            _ => Arriving::NOTHING,
         };
-        live.step(&self.stage, step, bytes, knows);
+        live.step(&self.stage, step, arriving, knows);
         live.publish(&self.stage, &mut self.messages, Some(step));
     }
 

@@ -40,6 +40,8 @@ pub enum Fault {
     BreaksOff,
     /// It waits for ever for the end of a handshake.
     WaitsForEver,
+    /// It counts what it refuses.
+    Counts,
     /// It is deaf to the next good message after one that it refused. Nothing but what it does next shows that.
     Sulks,
 }
@@ -52,11 +54,12 @@ pub(crate) struct Faulty<S: Suite> {
     /// What arrived, and what was delivered then.
     taken: Vec<(Vec<u8>, Message)>,
     sulks: bool,
+    refused: u64,
 }
 
 impl<S: Suite> Faulty<S> {
     pub(crate) fn new(channel: Channel<S>, fault: Fault) -> Self {
-        Self { channel, fault, outputs: VecDeque::new(), taken: Vec::new(), sulks: false }
+        Self { channel, fault, outputs: VecDeque::new(), taken: Vec::new(), sulks: false, refused: 0 }
     }
 
     fn is_half_open(&self) -> bool {
@@ -80,6 +83,7 @@ impl<S: Suite> Faulty<S> {
             self.outputs.push_back(output);
         }
         let Err(refused) = taken else { return Ok(()) };
+        self.refused += 1;
         match self.fault {
             Fault::TakesReplays => {
                 let again = self.taken.iter().find(|(taken, _)| *taken == bytes).ok_or(refused)?;
@@ -124,6 +128,9 @@ impl<S: Suite> Machine for Faulty<S> {
 
     fn trusted(&self, picture: &mut Snapshot) {
         self.channel.trusted(picture);
+        if self.fault == Fault::Counts {
+            picture.number(self.refused);
+        }
     }
 
     fn provisional(&self) -> usize {
