@@ -134,39 +134,36 @@ fn may_have_a_channel<S: Suite>(machines: &Machines<S>, state: &Global, initiato
 }
 
 /// The ends of the other role that have the same beginning of a handshake, and belong to the peer.
-fn partners<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Vec<usize> {
+fn partners<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> impl Iterator<Item = usize> {
     let (own, record) = (machines.stage.ends[end], machines.record(end, state[end]));
-    let others = machines.stage.ends.iter().filter(|other| {
+    let others = machines.stage.ends.iter().filter(move |other| {
         let [first, second, _] = machines.record(other.index, state[other.index]).transcript;
         other.initiates != own.initiates
             && other.who == own.who.peer()
             && [first, second] == record.transcript[..2]
             && second.is_some()
     });
-    others.map(|other| other.index).collect()
+    others.map(|other| other.index)
 }
 
 fn agreement<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Verdict {
     let (own, record) = (machines.stage.ends[end], machines.record(end, state[end]));
     let Some(peer) = record.peer else { return Ok(()) };
-    let fail = |what: String| fail(Property::Agreement, what);
+    let name = |end: usize| machines.stage.ends[end].name();
+    let fail = |what: String| fail(Property::Agreement, format!("{} {what}", own.name()));
     if peer != Some(own.who.peer()) {
-        let who = peer.map_or("somebody unknown", |peer| peer.name());
-        return fail(format!("{} is open with {who}", own.name()));
+        return fail(format!("is open with {}", peer.map_or("somebody unknown", |peer| peer.name())));
     }
-    let partners = partners(machines, state, end);
-    let [partner] = partners[..] else {
-        let names: Vec<_> = partners.iter().map(|partner| machines.stage.ends[*partner].name()).collect();
-        let (own, peer) = (own.name(), own.who.peer().name());
-        return fail(if names.is_empty() {
-            format!("{own} is open with {peer}, and no end of {peer}'s had this handshake")
-        } else {
-            format!("{own} is open with {} at once", names.join(" and "))
-        });
+    let mut partners = partners(machines, state, end);
+    let Some(partner) = partners.next() else {
+        let peer = own.who.peer().name();
+        return fail(format!("is open with {peer}, and no end of {peer}'s had this handshake"));
     };
+    if let Some(another) = partners.next() {
+        return fail(format!("is open with {} and {} at once", name(partner), name(another)));
+    }
     if let Some(rival) = rival(machines, state, end, partner) {
-        let [own, rival, partner] = [end, rival, partner].map(|end| machines.stage.ends[end].name());
-        return fail(format!("{own} and {rival} are both open with {partner}"));
+        return fail(format!("and {} are both open with {}", name(rival), name(partner)));
     }
     let other = machines.record(partner, state[partner]);
     // An initiator opens first, and does not know whether its partner will.
@@ -176,14 +173,13 @@ fn agreement<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Ve
     if is_first || other.peer.is_some() && other.transcript == record.transcript && same_hash {
         return Ok(());
     }
-    let partner = machines.stage.ends[partner].name();
-    fail(format!("{} and {partner} do not have the same handshake", own.name()))
+    fail(format!("and {} do not have the same handshake", name(partner)))
 }
 
 /// Another end that is open with the partner of this one.
 fn rival<S: Suite>(machines: &Machines<S>, state: &Global, end: usize, partner: usize) -> Option<usize> {
-    let mut partners = partners(machines, state, partner).into_iter();
-    partners.find(|other| *other != end && machines.record(*other, state[*other]).peer.is_some())
+    partners(machines, state, partner)
+        .find(|other| *other != end && machines.record(*other, state[*other]).peer.is_some())
 }
 
 fn delivery<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Verdict {
@@ -194,7 +190,8 @@ fn delivery<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Ver
     }
     for text in &record.delivered {
         let of_partner = text.is_some_and(|Text { end: from, number }| {
-            partners(machines, state, end).contains(&from) && number < machines.record(from, state[from]).texts
+            partners(machines, state, end).any(|partner| partner == from)
+                && number < machines.record(from, state[from]).texts
         });
         if !of_partner {
             return fail(format!("{}, which its partner did not send", name(machines, *text)));
@@ -216,7 +213,7 @@ fn endurance<S: Suite>(machines: &Machines<S>, state: &Global, end: usize) -> Ve
     match record.ending {
         Some(Ending::ClosedByPeer) => {
             let closed = |partner: usize| machines.record(partner, state[partner]).ending == Some(Ending::Closed);
-            if !partners(machines, state, end).into_iter().any(closed) {
+            if !partners(machines, state, end).any(closed) {
                 return fail(
                     Property::Endurance,
                     format!("{} is closed, and its partner did not close it", own.name()),

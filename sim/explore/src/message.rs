@@ -194,3 +194,28 @@ impl FromIterator<MessageId> for MessageSet {
         set
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_gives_its_messages_in_order_and_knows_what_it_has() {
+        let ids = [0, 63, 64, 1023].map(MessageId);
+        let set: MessageSet = ids.into_iter().rev().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), ids);
+        assert!(set.contains(MessageId(64)) && !set.contains(MessageId(65)) && set.len() == 4);
+        let less = set.without(&MessageSet::of(MessageId(64)));
+        assert!(less.is_subset(&set) && !set.is_subset(&less));
+        assert_eq!((less.union(set), less.intersection(&set)), (set, less));
+    }
+
+    #[test]
+    fn a_text_is_read_from_its_bytes_and_found_among_others() {
+        let text = Text { end: 3, number: 41 };
+        assert_eq!(Text::read(&text.bytes()), Some(text));
+        assert_eq!(Text::find(&[b"before ", &text.bytes()[..], b" after"].concat()), Some(text));
+        assert_eq!(Text::read(&[&text.bytes()[..], &[0]].concat()), None);
+        assert_eq!(Text::find(b"this is the tracked text"), None);
+    }
+}

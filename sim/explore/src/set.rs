@@ -79,3 +79,16 @@ impl<T: Copy + PartialEq + std::hash::Hash> Once<T> {
         self.items.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_keep_the_place_at_which_they_came_first() {
+        let mut once = Once::new();
+        let places: Vec<_> = [7u64, 9, 7, 8, 9].into_iter().map(|item| once.insert(item)).collect();
+        assert_eq!(places, [Some(0), Some(1), None, Some(2), None]);
+        assert_eq!((once.len(), once.get(1), once.get(3)), (3, Some(9), None));
+    }
+}

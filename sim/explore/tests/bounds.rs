@@ -63,7 +63,7 @@ fn real_cryptography_has_the_same_states_as_the_null_suite() {
 
 #[test]
 fn every_property_holds_with_real_cryptography() {
-    for scenario in Scenario::small().into_iter().skip(1) {
+    for scenario in Scenario::small().into_iter().skip(1).take(3) {
         let name = scenario.name;
         let (outcome, _) = explore::<Aes256GcmSha256>(scenario, Habits::default(), LIMIT);
         assert!(matches!(outcome, Outcome::Proven), "{name}: {outcome:?}");
