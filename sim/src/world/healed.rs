@@ -123,11 +123,12 @@ impl World {
     /// connections on the way are those of the connections that were there when it began; only its own node names its
     /// first link.
     fn owes_a_session(&self, tag: usize) -> bool {
-        let Talk { from, to, kept, kept_at, links, expects, .. } = &self.talks[tag];
+        let Talk { from, to, kept, kept_at, links, expects, rotations, .. } = &self.talks[tag];
         let same = links.iter().skip(1).all(|(link, epoch)| self.wires[*link].epoch == *epoch);
         *kept
             && kept_at.is_some()
             && same
+            && *rotations == self.hosts[*from].face().rotations
             && *expects == Some(self.hosts[*to].face().identifier)
             && self.can_talk(*from, *to)
     }

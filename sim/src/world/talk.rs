@@ -38,6 +38,8 @@ pub(super) struct Talk {
     pub(super) kept: bool,
     /// Whom the opener expects, from when it has opened.
     pub(super) expects: Option<Identifier>,
+    /// How often the opener's identity had changed its key then: a session goes on showing the papers of its beginning.
+    pub(super) rotations: usize,
     /// Where the opener sends to, while the channel is open.
     pub(super) near: Option<Address>,
     /// Where the responder sends to, from when it has heard something.
@@ -78,6 +80,7 @@ impl Talk {
             inside: None,
             kept: false,
             expects: None,
+            rotations: 0,
             near: None,
             far: None,
             kept_at: None,
@@ -117,6 +120,7 @@ impl World {
         }
         let talk = &mut self.talks[tag];
         talk.expects = Some(expect);
+        talk.rotations = self.hosts[from].face().rotations;
         talk.links = way.into_iter().map(|(link, _)| (link, self.wires[link].epoch)).collect();
         let words = format!("open channel {tag} to node {to}");
         self.trace.add(Entry { frame: tag as u64, ..Entry::new(self.queue.now(), from, What::Asked, words) });
