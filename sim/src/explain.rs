@@ -325,12 +325,15 @@ impl<'a> Story<'a> {
         let report = self.telling.report();
         self.head("What went through");
         self.say(&format!(
-            "{} opened at honest nodes; {} of {} of applications arrived. The state of a node was compared before and after {}.",
+            "{} opened at honest nodes; {} of {} of applications arrived.",
             count(report.channels as usize, "channel end"),
             report.deliveries,
             count(report.sent as usize, "message"),
-            count(report.guarded as usize, "forged frame"),
         ));
+        if report.guarded > 0 {
+            let forged = count(report.guarded as usize, "forged frame");
+            self.say(&format!("{forged} arrived, and the state of the node was compared before and after."));
+        }
         self.head("How it ended");
         let planned = report.plan.channels.len();
         if let Some(healed) = self.entries().iter().find(|entry| entry.what == What::Phase && entry.words == "healed") {

@@ -149,7 +149,7 @@ impl<'a> Telling<'a> {
     pub fn cargo(&self, bytes: &[u8]) -> String {
         match self.content(bytes) {
             Content::Handshake(message) => format!("handshake {message}"),
-            Content::Channel { nonce, message: Some(number) } => format!("nonce {nonce}, {}", self.message(number)),
+            Content::Channel { nonce, message: Some(number) } => format!("{}, nonce {nonce}", self.message(number)),
             Content::Channel { nonce, message: None } => format!("nonce {nonce}"),
             Content::Other => format!("{} bytes", bytes.len()),
         }
@@ -168,7 +168,10 @@ impl<'a> Telling<'a> {
             Intent::Broken => "no frame, like ",
         };
         match entry.what {
-            What::Sent => format!("{from} to {to}: {made}{}", self.cargo(&entry.bytes)),
+            What::Sent => {
+                let of = self.deed(entry).map_or(String::new(), |deed| format!(" ({})", deed.capability));
+                format!("{from} to {to}{of}: {made}{}", self.cargo(&entry.bytes))
+            }
             What::Arrived if entry.frame == 0 => format!("{to} from {from}: what opens the connection"),
             What::Arrived => {
                 let whole = self.sent(entry.frame).map_or(&entry.bytes, |sent| &sent.bytes);
@@ -310,14 +313,20 @@ pub fn holdings(adversary: &plan::Adversary) -> Vec<String> {
 
 /// Why an adversary did something, in a sentence.
 pub fn reason(adversary: &plan::Adversary, deed: &Deed) -> String {
-    let drawn = || format!("it drew this of the {} things that it can do", adversary.capabilities().len());
+    let drawn = || match adversary.capabilities().len() {
+        1 => "this is all that it can do".to_owned(),
+        things => format!("it drew this of the {things} things that it can do"),
+    };
     match &deed.occasion {
         Occasion::Passing { .. } if deed.capability == Capability::Impersonate => {
             "a first message passed, which it can answer itself".into()
         }
         Occasion::Passing { .. } => format!("a frame passed; it acts on {} of them, and {}", adversary.acts, drawn()),
         Occasion::Run { left, .. } => format!("it swallows a run of frames, and {left} more after this one"),
-        Occasion::OwnAccord { every, .. } => {
+        Occasion::OwnAccord { every, target: Some(_) } => {
+            format!("it acts of its own accord, and asks itself every {}", humantime::format_duration(*every))
+        }
+        Occasion::OwnAccord { every, target: None } => {
             format!("it acts of its own accord every {}, and {}", humantime::format_duration(*every), drawn())
         }
     }

@@ -132,6 +132,7 @@ struct Event {
 struct Deed {
     adversary: usize,
     can: String,
+    about: &'static str,
     why: String,
     /// The frame as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -264,7 +265,9 @@ fn event(telling: &Telling<'_>, store: &mut Store, entry: &Entry) -> Event {
         intent: match entry.intent {
             Intent::Honest => None,
             Intent::Tampered => Some("tampered"),
-            Intent::Forged | Intent::Futile | Intent::Broken => Some("forged"),
+            Intent::Forged => Some("forged"),
+            Intent::Futile => Some("futile"),
+            Intent::Broken => Some("broken"),
         },
         bytes,
         text: telling.line(entry),
@@ -282,7 +285,14 @@ fn deed(telling: &Telling<'_>, store: &mut Store, deed: &crate::record::Deed) ->
     };
     let planned = telling.report().plan.adversaries.get(deed.adversary);
     let why = planned.map_or_else(String::new, |adversary| telling::reason(adversary, deed));
-    Deed { adversary: deed.adversary, can: deed.capability.to_string(), why, bytes, target }
+    Deed {
+        adversary: deed.adversary,
+        can: deed.capability.to_string(),
+        about: deed.capability.about(),
+        why,
+        bytes,
+        target,
+    }
 }
 
 fn learnt(telling: &Telling<'_>, store: &mut Store, lesson: &Lesson) -> Learnt {

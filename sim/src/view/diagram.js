@@ -75,7 +75,7 @@ function arrange() {
   });
   const open = groups.filter((group) => !group.folded).length;
   const room = diagram.clientWidth - LIST() - (groups.length - open) * 26 - 24;
-  const width = Math.max(56, Math.min(180, Math.floor(room / Math.max(1, open))));
+  const width = Math.max(48, Math.min(180, Math.floor(room / Math.max(1, open))));
   layout = { x: [], folds: [], width: 0 };
   let x = LIST() + 12;
   head.replaceChildren(make("div", { class: "corner" }, make("span", {}, "time, ms"), "what"));
@@ -203,7 +203,7 @@ function paintOverview() {
   for (const [kind, name, x] of marks) {
     context.fillStyle = colour(name);
     state.rows.forEach((event, row) => {
-      if (event.kind === kind || (kind === "refused" && event.requirement)) context.fillRect(kind === "violated" ? 0 : x, row / state.rows.length * height, kind === "violated" ? 14 : 4, kind === "violated" ? 4 : 1);
+      if (event.kind === kind || (kind === "refused" && event.requirement) || (kind === "attack" && event.deed !== undefined)) context.fillRect(kind === "violated" ? 0 : x, row / state.rows.length * height, kind === "violated" ? 14 : 4, kind === "violated" ? 4 : 1);
     });
   }
   strip = context.getImageData(0, 0, 14, height);
@@ -219,7 +219,11 @@ function dragOverview(event) {
   diagram.scrollTop = event.offsetY / overview.clientHeight * state.rows.length * ROW - diagram.clientHeight / 2;
 }
 
-function refold() { arrange(); filter(); listNodes(); }
+function refold() {
+  arrange();
+  filter();
+  byId("lane-list").querySelectorAll("input").forEach((box, node) => { box.checked = !state.hidden.has(node); });
+}
 
 // Chooses an event and brings it into sight.
 function choose(n, centre = false) {

@@ -32,15 +32,15 @@ function changes(before, after) {
 
 // Bytes in hex with their characters; the fields beside them light up what they cover.
 function hexDump(bytes, changed = new Set()) {
-  const MOST = 1024, cells = [];
+  const MOST = 1024, cells = [], wide = byId("panel-event").parentElement.clientWidth > 520 ? 16 : 8;
   const pre = make("pre", { class: "hex", tabindex: "0", role: "group", "aria-label": "bytes in hex" });
   const show = (most) => {
     pre.replaceChildren();
     const length = bytes.hex.length / 2;
-    for (let line = 0; line < Math.min(length, most); line += 16) {
+    for (let line = 0; line < Math.min(length, most); line += wide) {
       pre.append(make("span", { class: "off" }, `${line.toString().padStart(5)}  `));
       let text = "";
-      for (let i = line; i < line + 16; i += 1) {
+      for (let i = line; i < line + wide; i += 1) {
         if (i >= length) { pre.append("   "); continue; }
         const pair = bytes.hex.slice(2 * i, 2 * i + 2), code = parseInt(pair, 16);
         cells[i] = make("b", { class: changed.has(i) ? "changed" : undefined }, pair);
@@ -90,12 +90,30 @@ const PURPOSES = {
   plain: "text of an application",
 };
 
+const INTENTS = {
+  tampered: "Something that no key protects was changed, or it comes at another time: its receiver may act on it as far as its rules go.",
+  forged: "No holder of keys made this: its receiver's trusted state must not change.",
+  futile: "This leads nowhere: its receiver drops it, and does nothing else.",
+  broken: "This is no frame: its receiver closes the connection.",
+};
+
+// What an adversary knew, in a line.
+function gist(adversary, event) {
+  const known = knowledge(adversary, event);
+  const counted = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
+  const parts = [counted(known.passed, "frame"), counted(known.listeners.size, "listener"), counted(known.channels.size, "channel direction")];
+  if (known.keys.length) parts.push(`keys of ${counted(known.keys.length, "channel")}`);
+  if (known.texts.length) parts.push(counted(known.texts.length, "text"));
+  return `${world.adversaries[adversary].name}: ${parts.join(", ")}${known.fresh ? "; learns something here" : ""}`;
+}
+
 function tellEvent(event) {
   const bytes = bytesOf(event), deed = event.deed === undefined ? undefined : world.deeds[event.deed];
   const history = [];
   for (let at = event; at; at = at.cause ? eventOf(at.cause) : undefined) history.unshift(at);
   const before = deed?.bytes === undefined ? undefined : world.bytes[deed.bytes];
   const made = event.what === "injected" && before;
+  const behind = bytes ? undefined : history.findLast((other) => ["sent", "arrived", "injected"].includes(other.what) && bytesOf(other));
   const changed = made ? changes(before, bytes) : undefined;
   const sent = event.what === "arrived" ? sentOf.get(event.frame) : undefined;
   const damaged = sent && event.bytes !== undefined && bytes.hex.length === bytesOf(sent).hex.length;
@@ -103,9 +121,9 @@ function tellEvent(event) {
   fill("panel-event",
     make("p", { class: "where" }, `event ${event.n} of ${events.length} · ${millis(event.at)} ms${event.frame ? ` · frame ${event.frame}` : ""}`),
     make("h2", {}, event.text),
-    event.intent && make("p", {}, make("span", { class: `badge ${event.style}`, style: "color:var(--hue)" }, event.intent), event.intent === "forged" ? " No holder of keys made this: its receiver's trusted state must not change." : " Something that no key protects was changed, or it comes at another time: its receiver may act on it as far as its rules go."),
+    event.intent && make("p", {}, make("span", { class: `badge ${event.style}`, style: "color:var(--hue)" }, event.intent), ` ${INTENTS[event.intent]}`),
     event.requirement && ruleOf(event.requirement),
-    deed && make("div", { class: "deed" }, make("strong", {}, `${world.adversaries[deed.adversary].name}: ${deed.can}`), make("br"), world.adversaries[deed.adversary].can.find((can) => can.name === deed.can)?.about ?? "", make("br"), `Why now: ${deed.why}.`, deed.target !== undefined && ` Its target: ${world.nodes[deed.target].name}.`),
+    deed && make("div", { class: "deed" }, make("strong", {}, `${world.adversaries[deed.adversary].name}: ${deed.can}`), make("br"), deed.about, make("br"), `Why now: ${deed.why}.`, deed.target !== undefined && ` Its target: ${world.nodes[deed.target].name}.`),
     history.length > 1 && chain("How it came about", history, event.n),
     chain("What came of it", event.after.map(eventOf).slice(0, 20)),
     event.after.length > 20 && make("p", { class: "more" }, `and ${event.after.length - 20} more`),
@@ -115,7 +133,10 @@ function tellEvent(event) {
     bytes && message(bytes, isPiece ? "This piece" : bytes.kind === "plain" ? "Text" : made ? "The frame as it goes on" : event.what === "swallowed" ? "The frame that went no further" : "The frame", damaged ? changes(bytesOf(sent), bytes) : changed),
     isPiece && message(bytesOf(sent), "The whole frame"),
     made && make("details", {}, make("summary", {}, "The frame as it came"), message(before, "Before", changes(bytes, before))),
+    behind && message(bytesOf(behind), "The frame behind it"),
+    behind && inside(bytesOf(behind)),
     bytes && bytes.kind !== "plain" && !isPiece && make("div", {}, make("h3", {}, "Every field, by the command"), command(`razor decode --as tcp-frame ${bytes.hex}`)),
+    world.adversaries.length > 0 && make("div", {}, make("h3", {}, "What attackers knew by then"), ...world.adversaries.map((_, number) => make("button", { type: "button", class: "knew", onclick: () => { pick(byId("tab-knowledge")); byId("tab-knowledge").focus(); } }, gist(number, event)))),
   );
 }
 
@@ -137,7 +158,7 @@ function tellKnowledge(event) {
       make("summary", {}, adversary.name, news && make("span", { class: "new" }, ` ${news} `)),
       make("div", {},
         make("p", {}, adversary.about),
-        acts && make("div", { class: "deed" }, make("strong", {}, `Uses here: ${deed.can}`), `. ${adversary.can.find((can) => can.name === deed.can)?.about ?? ""} Why now: ${deed.why}.`),
+        acts && make("div", { class: "deed" }, make("strong", {}, `Uses here: ${deed.can}`), `. ${deed.about} Why now: ${deed.why}.`),
         listOf("Has from the beginning", adversary.holds),
         make("h4", {}, `Frames that passed it: ${known.passed}`),
         known.passed > 0 && make("p", {}, marked(known.newFrame, `${kept} kept`), known.displaced ? ` (${known.displaced} made room for newer ones)` : "", `: ${frames}`),
@@ -208,7 +229,7 @@ function listNodes() {
   fill("lane-list",
     make("div", { class: "group" }, make("button", { type: "button", onclick: () => set(everybody) }, "all"), make("button", { type: "button", onclick: () => set(busy) }, "busy"), make("button", { type: "button", onclick: () => set(near()) }, "of this event")),
     ...world.nodes.map((node, number) => make("label", {},
-      make("input", { type: "checkbox", checked: !state.hidden.has(number), onchange: (change) => { if (change.target.checked) state.hidden.delete(number); else state.hidden.add(number); arrange(); filter(); } }),
+      make("input", { type: "checkbox", checked: !state.hidden.has(number), onchange: (change) => { if (change.target.checked) state.hidden.delete(number); else state.hidden.add(number); refold(); } }),
       make("span", {}, node.name), make("small", {}, node.adversary !== undefined ? world.adversaries[node.adversary].class : busy.has(number) ? "" : "idle"))));
 }
 
@@ -225,7 +246,7 @@ function seek(is) {
 }
 const GO = {
   first: () => choose(state.rows[0]?.n), last: () => choose(state.rows.at(-1)?.n), previous: () => step(-1), next: () => step(1),
-  attack: () => seek((event) => event.what === "injected" || event.what === "swallowed"), refusal: () => seek((event) => event.requirement), violation: () => seek((event) => event.what === "violated"),
+  attack: () => seek((event) => event.deed !== undefined), refusal: () => seek((event) => event.requirement), violation: () => seek((event) => event.what === "violated"),
 };
 const KEYS = {
   ArrowDown: GO.next, j: GO.next, ArrowUp: GO.previous, k: GO.previous, Home: GO.first, End: GO.last, PageDown: () => step(10), PageUp: () => step(-10),
@@ -251,7 +272,7 @@ function begin() {
   byId("facts").title = byId("facts").textContent;
   byId("kinds").append(...KINDS.map(([kind, name]) => make("label", { class: kind }, make("input", { type: "checkbox", checked: true, onchange: (change) => { if (change.target.checked) state.kinds.add(kind); else state.kinds.delete(kind); filter(); } }), make("i"), name)));
   byId("violation").disabled = world.passed;
-  byId("attack").disabled = !events.some((event) => event.what === "injected" || event.what === "swallowed");
+  byId("attack").disabled = !events.some((event) => event.deed !== undefined);
   byId("refusal").disabled = !events.some((event) => event.requirement);
   for (const [id, go] of Object.entries(GO)) byId(id).addEventListener("click", go);
   byId("search").addEventListener("input", (input) => { state.words = input.target.value.toLowerCase().split(/\s+/).filter(Boolean); filter(); });
@@ -284,7 +305,7 @@ function begin() {
     const go = typing && key.key === "Enter" ? GO.next : KEYS[key.key];
     if (go) { key.preventDefault(); go(); }
   });
-  document.addEventListener("click", (click) => { if (!byId("lanes").contains(click.target)) byId("lanes").open = false; });
+  document.addEventListener("click", (click) => { if (!click.composedPath().includes(byId("lanes"))) byId("lanes").open = false; });
 
   pick(tabs[0]);
   tellWorld();

@@ -73,7 +73,9 @@ impl World {
         let tag = ATTEMPTS + self.attempts;
         self.attempts += 1;
         self.attacks += 1;
-        let cause = self.note_deed(adversary, Capability::Intrude, target);
+        let intrudes = self.adversaries[adversary].can(Capability::Intrude);
+        let capability = if intrudes { Capability::Intrude } else { Capability::Siege };
+        let cause = self.note_deed(adversary, capability, target);
         self.trace.because(cause);
         self.step(node, Input::Open { tag, route, expect, kept: false }, Intent::Honest);
     }
