@@ -114,6 +114,11 @@ impl Agreement {
         self.misled.contains(&(node, *identifier))
     }
 
+    /// Whether there is, or was, an end of a channel behind this encryptor of `node`.
+    pub fn has_end(&self, node: usize, encryptor: &Address) -> bool {
+        self.channels.get(&node).is_some_and(|channels| channels.contains_key(encryptor))
+    }
+
     /// The other end of the channel behind this encryptor of `node`.
     pub fn other_end(&self, node: usize, encryptor: &Address) -> Option<&End> {
         let ends = self.ends.get(self.channels.get(&node)?.get(encryptor)?)?;

@@ -7,6 +7,7 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Emission, Intent, Target, Way};
 use crate::checker::{Property, Violation};
+use crate::frame::Frame;
 use crate::host::{HOP, Input};
 use crate::link::{Arrival, Link};
 use crate::plan::{self, Plan};
@@ -233,6 +234,8 @@ impl World {
     fn carry(&mut self, way: Way, mut bytes: Vec<u8>, intent: Intent, own: bool) {
         let now = self.queue.now();
         let from = self.beside(way.to, way.link);
+        let through = intent == Intent::Forged && self.leads_through_a_channel(way.to, &bytes);
+        let intent = if through { Intent::Tampered } else { intent };
         let wire = &mut self.wires[way.link];
         if !wire.up {
             return;
@@ -291,6 +294,15 @@ impl World {
             }
             self.queue.schedule(at, Event::Arrive { way, bytes, intent, epoch, frame });
         }
+    }
+
+    /// Whether a frame goes through an open channel of `node`, as what belongs to a channel inside it does: whatever it
+    /// is, that channel encrypts it.
+    fn leads_through_a_channel(&self, node: usize, bytes: &[u8]) -> bool {
+        Frame::decode(bytes).is_ok_and(|frame| {
+            let passed = frame.onward.split_last().map_or(&[][..], |(_, passed)| passed);
+            passed.iter().any(|address| self.agreement.has_end(node, address))
+        })
     }
 
     pub(super) fn arrive(&mut self, way: Way, bytes: Vec<u8>, intent: Intent, epoch: u32, frame: u64) {
