@@ -108,6 +108,12 @@ const tip = (x, y, fromX, fromY, style) => {
 const cross = (x, y, style) => draw("path", { d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8`, class: `cross ${style}` });
 const dull = (event) => state.kin.size > 1 && !state.kin.has(event.n) ? " dim" : "";
 
+// A word beside a mark: on its left where there is no room on its right.
+function word(into, x, y, text, style) {
+  const isLast = x + 12 + text.length * 6.5 > Math.max(layout.width, diagram.clientWidth);
+  into.append(draw("text", { x: x + (isLast ? -9 : 9), y: y + 4, "text-anchor": isLast ? "end" : "start", class: style }, text));
+}
+
 function labelOf(event) {
   const cargo = cargoOf(event);
   if (!cargo) return "";
@@ -139,8 +145,8 @@ function paintMark(into, event, row) {
     case "asked": into.append(draw("circle", { cx: x, cy: y, r: 4.4, class: `ring ${style}` })); break;
     case "event":
       into.append(draw("rect", { x: x - 4.2, y: y - 4.2, width: 8.4, height: 8.4, class: `${event.told === "opened" || event.told === "session up" ? "dot" : "ring"} ${style}`, transform: event.requirement ? `rotate(45 ${x} ${y})` : "" }));
-      if (event.requirement) into.append(draw("text", { x: x + 9, y: y + 4, class: style }, event.requirement));
-      else if (event.told) into.append(draw("text", { x: x + 9, y: y + 4, class: style }, event.told.replace("opened", "open")));
+      if (event.requirement) word(into, x, y, event.requirement, style);
+      else if (event.told) word(into, x, y, event.told.replace("opened", "open"), style);
       break;
     case "injected": case "swallowed": {
       if (event.what === "swallowed") {
@@ -149,7 +155,7 @@ function paintMark(into, event, row) {
         into.append(draw("circle", { cx: x, cy: y, r: 6, class: `ring ${style}` }), draw("path", { d: `M${x - 4} ${y + 4}l8 -8`, class: `cross ${style}` }));
       } else into.append(draw("path", { d: `M${x} ${y - 6}l6 6l-6 6l-6 -6z`, class: `dot ${style}` }));
       const deed = world.deeds[event.deed];
-      if (deed) into.append(draw("text", { x: x + 10, y: y + 4, class: style }, deed.can));
+      if (deed) word(into, x, y, deed.can, style);
       break;
     }
     case "connection": {
