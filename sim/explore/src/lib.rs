@@ -47,8 +47,8 @@
 //! - *Machines that look alike are one.* A place is all that was sent, delivered and decided, the messages of the
 //!   handshake, what is held, and the trusted picture of the machine. What is left out is the reason that a timeout
 //!   would give. This one could be wrong, so it is checked, in every exploration: for every place and every way to
-//!   come there, a machine that came this way, and was then given everything that it refuses, must do what is known of
-//!   the place. What shows only in what a machine does later is found so; see [`Fault::Sulks`].
+//!   come there, a machine that came this way must do what is known of the place, and one that was then given everything
+//!   that it refuses must, too. What shows only in what a machine does later is found so; see [`Fault::Sulks`].
 //!
 //! Where the vault and the store answer at once, that is a bound and not a reduction; the scenario with late answers
 //! has them at any time.

@@ -104,7 +104,7 @@ fn describe(outcome: &Outcome) -> String {
             format!("no {}: {}.\n\n{story}", violation.property.name(), violation.what)
         }
         Outcome::TooLarge => "more states than are allowed".to_owned(),
-        Outcome::Unsound(what) => format!("nothing is proven, for what looks alike is not. {what}."),
+        Outcome::Unsound(what) => format!("nothing is proven, for what looks alike is not: {what}."),
     }
 }
 

@@ -184,9 +184,9 @@ impl<S: Suite> Machines<S> {
         may.into_iter().filter_map(|(step, may)| may.then_some(step)).collect()
     }
 
-    /// Checks that where machines stand says all about them. For every place and every way to come there in one step
-    /// from another place: a machine that came this way, and was then given everything that it refuses, does what is
-    /// known of the place, step by step.
+    /// Checks that where machines stand says all about them. For every place and every way to come there, at the
+    /// beginning or in one step from another place: a machine that came this way does what is known of the place, step
+    /// by step; and so does one that was given everything before that it refuses.
     ///
     /// Gives how many ways were checked.
     ///
@@ -195,44 +195,55 @@ impl<S: Suite> Machines<S> {
     pub(crate) fn check_places(&mut self) -> Result<u64, String> {
         let mut checked = 0;
         for end in 0..self.ends.len() {
-            for from in 0..self.ends[end].all.len() {
-                let from = LocalId(from as u16);
-                for knew in [false, true] {
-                    for (step, to) in self.local(end, from).rows[usize::from(knew)].moves.clone() {
-                        self.check_way(end, from, (step, knew), to).map_err(|error| {
-                            format!("{}, after {}: {error}", self.stage.ends[end].name(), self.name(step))
-                        })?;
-                        checked += 1;
-                    }
+            let places = (0..self.ends[end].all.len()).map(|at| LocalId(at as u16));
+            let mut ways = vec![(LocalId::default(), None, LocalId::default())];
+            for from in places {
+                for (knew, row) in [false, true].into_iter().zip(&self.local(end, from).rows) {
+                    ways.extend(row.moves.iter().map(|(step, to)| (from, Some((*step, knew)), *to)));
                 }
+            }
+            for (from, last, to) in ways {
+                self.check_way(end, from, last, to).map_err(|error| {
+                    let name = self.stage.ends[end].name();
+                    last.map_or(String::new(), |(step, _)| format!("{name}, after {}: ", self.name(step))) + &error
+                })?;
+                checked += 1;
             }
         }
         Ok(checked)
     }
 
-    fn check_way(&mut self, end: usize, from: LocalId, last: (Step, bool), to: LocalId) -> Result<(), String> {
+    fn check_way(&mut self, end: usize, from: LocalId, last: Option<(Step, bool)>, to: LocalId) -> Result<(), String> {
         let arrive = |machines: &mut Self| {
             let mut live = machines.revive(end, from);
-            machines.step(&mut live, last.0, last.1);
+            if let Some((step, knew)) = last {
+                machines.step(&mut live, step, knew);
+            }
             live
         };
         for knows in [false, true] {
             let Row { moves, refused, .. } = self.local(end, to).rows[usize::from(knows)].clone();
+            let refuse = |machines: &mut Self, live: &mut Live| {
+                let mut all = refused.iter();
+                all.find(|id| {
+                    machines.step(live, Step::Receive(*id), knows);
+                    !machines.stands(live, end, to)
+                })
+            };
             let mut live = arrive(self);
-            for id in refused.iter() {
-                self.step(&mut live, Step::Receive(id), knows);
-                if !self.stands(&live, end, to) {
-                    return Err(format!("{} changes what it did not change before", self.messages.name(id)));
-                }
+            if let Some(id) = refuse(self, &mut live) {
+                return Err(format!("{} changes what it did not change before", self.messages.name(id)));
             }
             for (step, next) in moves {
-                let mut live = arrive(self);
-                for id in refused.iter() {
-                    self.step(&mut live, Step::Receive(id), knows);
-                }
-                self.step(&mut live, step, knows);
-                if !self.stands(&live, end, next) {
-                    return Err(format!("{} leads elsewhere than before", self.name(step)));
+                for is_refusing in [false, true] {
+                    let mut live = arrive(self);
+                    if is_refusing {
+                        refuse(self, &mut live);
+                    }
+                    self.step(&mut live, step, knows);
+                    if !self.stands(&live, end, next) {
+                        return Err(format!("{} leads elsewhere than before", self.name(step)));
+                    }
                 }
             }
         }

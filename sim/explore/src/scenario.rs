@@ -99,7 +99,7 @@ impl Scenario {
         };
         let mut parts = each(&self.initiators, "begins");
         parts.extend(each(&self.listeners, "answers"));
-        parts.push(format!("{} texts an end", self.texts));
+        parts.push(format!("{} {} an end", self.texts, if self.texts == 1 { "text" } else { "texts" }));
         if self.lost > 0 {
             parts.push(format!("{} lost before", self.lost));
         }

@@ -13,19 +13,19 @@ use razor::vault::suite::Suite;
 use razor::vault::{Agreement, Cipher, Hash, Key, PublicKey, SecretKey, SharedSecret, Tag};
 
 /// The suite that is explored: keys and tags of the null suite, and texts under a mask that depends on key and nonce.
-pub type Masked = Toy<NullAgreement, Mask<true>, Checksum>;
+pub type Masked = Toy<AnyKey, Mask<true>, Checksum>;
 
 /// Broken: the null suite itself, whose texts are in the clear.
 pub type Clear = NullSuite;
 
 /// Broken: no tag is ever wrong.
-pub type TagBlind = Toy<NullAgreement, Mask<false>, Checksum>;
+pub type TagBlind = Toy<AnyKey, Mask<false>, Checksum>;
 
 /// Broken: every Diffie-Hellman gives the same.
 pub type OneSecret = Toy<Constant, Mask<true>, Checksum>;
 
 /// Broken: both directions have one key.
-pub type TwinKeys = Toy<NullAgreement, Mask<true>, Twins>;
+pub type TwinKeys = Toy<AnyKey, Mask<true>, Twins>;
 
 /// A suite of these parts: agreement, cipher and hash.
 pub struct Toy<A, C, H>(PhantomData<Parts<A, C, H>>);
@@ -91,6 +91,25 @@ impl<const CHECKS: bool> zeroize::ZeroizeOnDrop for Mask<CHECKS> {}
 impl<const CHECKS: bool> fmt::Debug for Mask<CHECKS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask(..)")
+    }
+}
+
+/// The agreement of the null suite, which takes any 32 bytes for a public key: whatever comes to a listener begins a
+/// handshake there. Half of all bytes are no key of X25519, by chance.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyKey;
+
+impl Agreement for AnyKey {
+    fn public_key(secret: &SecretKey) -> PublicKey {
+        NullAgreement::public_key(secret)
+    }
+
+    fn agree(secret: &SecretKey, peer: &PublicKey) -> SharedSecret {
+        NullAgreement::agree(secret, peer)
+    }
+
+    fn validate(_: &PublicKey) -> Result<()> {
+        Ok(())
     }
 }
 

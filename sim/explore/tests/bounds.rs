@@ -44,8 +44,8 @@ fn the_same_bounds_give_the_same_numbers_again() {
 
 #[test]
 fn real_cryptography_has_the_same_states_as_the_null_suite() {
-    // At a second place of a listener a text may arrive first. The null suite takes any 32 bytes for a key, X25519 does
-    // not: it has fewer states there. Here all that comes to a listener begins with a key.
+    // At a second place of a listener a text may arrive first. The masked suite takes any 32 bytes for a key, X25519
+    // does not: it has fewer states there. Here all that comes to a listener begins with a key.
     let plain = Scenario::plain;
     for scenario in [
         Scenario { texts: 3, closes: true, timeouts: true, ..plain("one channel") },
