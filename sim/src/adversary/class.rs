@@ -1,39 +1,10 @@
 //! Kinds of adversary, and what each is able to do.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-macro_rules! named {
-    ($(#[doc = $head:literal])+ $name:ident, $($(#[doc = $doc:literal])+ $variant:ident => $text:literal,)+) => {
-        $(#[doc = $head])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        pub enum $name {
-            $($(#[doc = $doc])+ $variant,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// What it is, in a sentence or two.
-            pub fn about(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+).trim_ascii_start(),)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$variant => $text,)+ })
-            }
-        }
-    };
-}
+use crate::named::named;
 
 named! {
     /// Something that an adversary is able to do.
-    Capability,
+    Capability is "capability",
     /// Swallow a frame.
     Drop => "drop",
     /// Swallow a run of frames that is longer than the replay window.
@@ -96,7 +67,7 @@ named! {
 
 named! {
     /// A kind of adversary: where it stands, whose keys it has, and what it can do unless a plan says otherwise.
-    Class,
+    Class is "class of adversaries",
     /// Sees and keeps all that passes a link or a node, and does nothing.
     Archivist => "archivist",
     /// Has a link: what it does not like does not arrive, and it sends what it likes.

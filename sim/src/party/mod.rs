@@ -35,7 +35,8 @@ use crate::host::{
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Seed, Stream};
 
-use self::papers::{BEGIN, Papers};
+pub use self::papers::BEGIN;
+use self::papers::Papers;
 use self::suite::Counted;
 
 /// The bytes that one call gives to a node.

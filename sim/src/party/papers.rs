@@ -19,7 +19,7 @@ use crate::seed::Seed;
 use super::lies::{Forger, Told};
 
 /// The wall-clock time at which worlds begin.
-pub(super) const BEGIN: u64 = 1_750_000_000;
+pub const BEGIN: u64 = 1_750_000_000;
 
 /// When everybody's papers were made: a day before, so that clocks may go back a little.
 const THEN: Timestamp = Timestamp(BEGIN - 86_400);

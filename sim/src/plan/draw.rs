@@ -20,7 +20,7 @@ impl Sketch {
     /// # Errors
     /// What is wrong with what the sketch says.
     pub fn draw(&self, seed: Seed) -> Result<Plan, Invalid> {
-        let preset = self.preset.unwrap_or_default();
+        let preset = self.preset.unwrap_or(Preset::Swarm);
         let stream = |label: &str| seed.stream(&format!("plan {label}"));
         let network = match &self.links {
             Some(links) => named(self.nodes.as_deref().unwrap_or_default(), links),

@@ -1,58 +1,27 @@
 //! Topologies by shape: which nodes there are, and which of them are neighbours.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::seed::Stream;
 
-/// The shape of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shape {
+named! {
+    /// The shape of a network.
+    Shape is "shape",
     /// Each node beside the next.
-    Line,
+    Line => "line",
     /// All around the first.
-    Star,
+    Star => "star",
     /// Each below one that came before it, at most four below one.
-    Tree,
+    Tree => "tree",
     /// A few relays that all know each other, and everybody else behind a NAT at one or two of them.
-    Farm,
+    Farm => "farm",
     /// Up to twelve nodes: all with all. More: a ring with chords, six neighbours for each.
-    Mesh,
+    Mesh => "mesh",
     /// A random tree, and half as many links again between random nodes.
-    Random,
-}
-
-impl Shape {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::Line, Self::Star, Self::Tree, Self::Farm, Self::Mesh, Self::Random];
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Line => "line",
-            Self::Star => "star",
-            Self::Tree => "tree",
-            Self::Farm => "farm",
-            Self::Mesh => "mesh",
-            Self::Random => "random",
-        })
-    }
-}
-
-impl FromStr for Shape {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|shape| shape.to_string() == text).ok_or_else(|| {
-            let names = Self::ALL.map(|shape| shape.to_string()).join(", ");
-            format!("there is no shape {text:?}; there are {names}")
-        })
-    }
+    Random => "random",
 }
 
 /// What a sketch says of a network instead of naming nodes and links.

@@ -1,9 +1,12 @@
 //! `razor sim`: worlds of real nodes with adversaries who know the protocol. One file for each command.
 
+mod brief;
 mod explain;
 mod family;
+mod list;
 mod merge;
 mod minimise;
+mod pcap;
 mod plan;
 mod replay;
 mod report;
@@ -31,12 +34,14 @@ pub(crate) struct Sim {
 enum Command {
     Run(run::Run),
     Swarm(swarm::Swarm),
+    Merge(merge::Merge),
     Replay(replay::Replay),
+    Explain(explain::Explain),
+    View(view::View),
     Minimise(minimise::Minimise),
     Plan(plan::PlanCommand),
-    Merge(merge::Merge),
-    View(view::View),
-    Explain(explain::Explain),
+    List(list::List),
+    Pcap(pcap::Pcap),
 }
 
 impl Sim {
@@ -45,12 +50,14 @@ impl Sim {
         match self.command {
             Command::Run(command) => command.run(),
             Command::Swarm(command) => command.run(),
+            Command::Merge(command) => command.run(),
             Command::Replay(command) => command.run(),
+            Command::Explain(command) => command.run(),
+            Command::View(command) => command.run(),
             Command::Minimise(command) => command.run(),
             Command::Plan(command) => command.run(),
-            Command::Merge(command) => command.run(),
-            Command::View(command) => command.run(),
-            Command::Explain(command) => command.run(),
+            Command::List(command) => command.run(),
+            Command::Pcap(command) => command.run(),
         }
     }
 }

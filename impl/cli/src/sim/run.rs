@@ -7,6 +7,7 @@ use razor_sim::Preset;
 
 use crate::failure::Result;
 
+use super::brief;
 use super::family::Family;
 
 /// Run the world of a plan file, and say what came of it
@@ -30,8 +31,9 @@ impl Run {
     pub(super) fn run(self) -> Result {
         let plan = Family::of_file(&self.plan, self.preset).read()?.own_plan(self.seed)?;
         let report = razor_sim::world(plan).run();
-        report.situations.iter().for_each(|situation| crate::outln!("reached   {situation}"));
-        report.refusals.iter().for_each(|(id, times)| crate::outln!("refused   {id:<8} {times:>6}"));
+        crate::out!("{}", brief::plan(&report.plan));
+        report.situations.iter().for_each(|situation| crate::outln!("reached    {situation}"));
+        report.refusals.iter().for_each(|(id, times)| crate::outln!("refused    {id:<7} {times} times"));
         crate::outln!("{report}");
         Ok(super::verdict(report.passed()))
     }
