@@ -229,6 +229,16 @@ pub trait Host {
         false
     }
 
+    /// How many workers it has, those of strangers included.
+    fn workers(&self) -> usize {
+        0
+    }
+
+    /// A worker that holds more provisional state than it says that it ever does.
+    fn overdrawn(&self) -> Option<Address> {
+        None
+    }
+
     /// What it had to do since the last call.
     fn work(&mut self) -> Work {
         Work::default()

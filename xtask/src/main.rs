@@ -11,6 +11,7 @@ mod explore;
 mod fuzz;
 mod idle;
 mod models;
+mod planted;
 mod requirements;
 mod seeds;
 
@@ -69,6 +70,8 @@ enum Task {
     BenchReport(bench_report::Options),
     /// Look for attacks on the symbolic models of the specification and on their broken twins, with Verifpal
     Models(models::Options),
+    /// Hunt for the bugs that are planted in the core: the simulator's worlds have to find each of them
+    Planted(planted::Options),
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -130,6 +133,7 @@ fn main() -> ExitCode {
         Task::Channels { count } => channels::measure(&count),
         Task::BenchReport(options) => bench_report::run(&root, &options),
         Task::Models(options) => models::run(&root, &options),
+        Task::Planted(options) => planted::run(&root, &options),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),

@@ -43,7 +43,6 @@
 //! # Ok::<(), razor::Error>(())
 //! ```
 #![cfg_attr(not(test), no_std)]
-#![allow(unexpected_cfgs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

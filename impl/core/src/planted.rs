@@ -147,8 +147,6 @@ bugs! {
         GarbageEndsResponder "CHN-16",
         /// A handshake may take any time.
         HandshakeWithoutEnd "CHN-18",
-        /// Any number of messages is held until a handshake is finished.
-        HoldsWithoutBound "CHN-21",
         /// A message with a wrong tag is decrypted all the same.
         IgnoresTag "CHN-37",
         /// The replay window moves before the tag is looked at.
@@ -181,12 +179,8 @@ bugs! {
         ForgetsWayBack "CHN-45",
         /// What comes out of a channel passes for the node's own.
         ChannelIsLocal "CHN-55",
-        /// A peer may present anybody's history anew.
-        TakesAnybodysRefresh "CHN-50",
         /// Any number of handshakes may be half open.
         HalfOpenWithoutBound "CHN-52",
-        /// A source that has its share of half-open handshakes displaces those of others.
-        EvictsAnyone "CHN-53",
         /// A new handshake displaces an open channel.
         EvictsOpenChannels "CHN-53",
         /// Any number of channels may be open.
@@ -219,24 +213,14 @@ bugs! {
         AnswersStrays "NOD-2",
         /// A message that makes no sense stops the worker that it was for.
         FailureStopsWorker "NOD-15",
-        /// Any number of messages may wait for a worker.
-        InboxWithoutBound "NOD-9",
-        /// Messages leave on a connection whose peer takes nothing.
-        TransmitsWithoutEnd "NOD-21",
     }
     Session {
+        /// A session pings once, and never again.
+        PingsOnce "SES-1",
         /// A session pings for ever, answered or not.
         NeverNoticesDeath "SES-2",
-        /// Any pong is an answer.
-        TakesAnyPong "SES-4",
-        /// The outcome of an attempt that was given up counts.
-        TakesOldOutcome "SES-7",
-        /// An attempt may take any time.
-        AttemptWithoutEnd "SES-8",
-        /// Another node may say what came of an attempt.
-        TakesOutcomeFromAfar "SES-9",
-        /// A new attempt leaves the channel of the one before open.
-        KeepsOldChannel "SES-12",
+        /// After a failed attempt a session makes no other.
+        PausesForGood "SES-6",
     }
     Transport {
         /// A peer may speak any version.
@@ -249,8 +233,6 @@ bugs! {
         KeepsBrokenConnection "TCP-7",
         /// A route beyond the limits closes the connection.
         LongRouteCloses "TCP-8",
-        /// A frame may take any time.
-        FrameWithoutEnd "TCP-11",
     }
 }
 

@@ -1,7 +1,5 @@
 //! The bugs of the mutation proof are in builds with `--cfg razor_planted`, and nowhere else.
 
-#![allow(unexpected_cfgs)]
-
 /// A path as it stands in the name of a symbol, made such that it does not stand in this program for being looked for.
 fn symbol(module: &str) -> Vec<u8> {
     let krate = "razor";

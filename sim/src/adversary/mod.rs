@@ -96,8 +96,8 @@ pub struct Adversary {
     knowledge: Knowledge,
     /// How many listeners of its own show somebody else's name.
     masks: usize,
-    /// How many more frames it swallows, once it has begun.
-    black_hole: u32,
+    /// Where the messages go that it swallows, and how many more, once it has begun.
+    black_hole: Option<(Vec<Address>, u32)>,
     situations: Vec<Situation>,
     /// What it learnt and did, if somebody asks.
     notes: Option<Notes>,
@@ -129,7 +129,7 @@ impl Adversary {
             } else {
                 0
             },
-            black_hole: 0,
+            black_hole: None,
             situations: Vec::new(),
             notes: None,
         }
@@ -183,7 +183,7 @@ impl Adversary {
     /// It watches from now on, and does nothing else.
     pub fn retire(&mut self) {
         self.capabilities.clear();
-        self.black_hole = 0;
+        self.black_hole = None;
     }
 
     /// A frame is about to go along `way`: what goes instead.
@@ -194,9 +194,10 @@ impl Adversary {
         if self.capabilities.is_empty() {
             return honest(bytes);
         }
-        if self.black_hole > 0 {
-            self.black_hole -= 1;
-            let left = self.black_hole;
+        if let Some((_, left)) = self.black_hole.as_mut().filter(|(route, _)| *route == frame.onward) {
+            *left -= 1;
+            let left = *left;
+            self.black_hole.take_if(|(_, left)| *left == 0);
             self.did(Capability::BlackHole, || Occasion::Run { bytes, left });
             return Vec::new();
         }
@@ -256,8 +257,12 @@ impl Adversary {
         self.situations.push(situation);
     }
 
-    fn begin_black_hole(&mut self) {
-        self.black_hole = self.random.within(33..=80) as u32;
+    /// Swallows so many messages of this channel from now on: as many as the window reaches, one more or less, or many more.
+    fn begin_black_hole(&mut self, route: Vec<Address>) {
+        let edge = self.random.below(2) == 0;
+        let messages = self.random.within(if edge { 31..=33 } else { 33..=80 }) as u32;
+        // The first has just been swallowed.
+        self.black_hole = Some((route, messages - 1));
         self.reached(Situation::BeyondWindow);
     }
 

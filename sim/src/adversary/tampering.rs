@@ -17,8 +17,8 @@ impl Adversary {
             Capability::Drop => Vec::new(),
             Capability::BlackHole => {
                 // Rarely: it ends every channel that passes.
-                if self.random.below(12) == 0 {
-                    self.begin_black_hole();
+                if matches!(frame.kind(), Kind::Channel(_)) && self.random.below(12) == 0 {
+                    self.begin_black_hole(frame.onward);
                 }
                 Vec::new()
             }
@@ -156,7 +156,10 @@ impl Adversary {
                 }
             }
         }
-        vec![Emission::now(way, frame.encode(), Intent::Tampered)]
+        let spliced = Emission::now(way, frame.encode(), Intent::Tampered);
+        // Later ones overtake it, and show another way.
+        let delay = Duration::from_millis(if self.random.below(2) == 0 { self.random.within(20..=120) } else { 0 });
+        vec![Emission { delay, ..spliced }]
     }
 
     /// Whoever is to get a handshake message gets false ones first; and so does whoever waits for the answer.

@@ -1,107 +1,121 @@
 //! The hunt: the swarm against each bug that is planted in the core. `cargo planted` builds and runs it.
-
-#![allow(unexpected_cfgs)]
+//!
+//! Arguments: how many seeds, how many threads, and bugs by name; `BUG=SEED` is the world of that seed alone. Without
+//! bugs all are hunted, and first of all none, which must not be found. Prints a line of JSON for each.
 
 #[cfg(not(razor_planted))]
 fn main() {
-    eprintln!("no bugs are planted in this build: cargo planted");
+    eprintln!("there are no bugs in this build: cargo planted makes one with them");
     std::process::exit(2);
 }
 
 #[cfg(razor_planted)]
-fn main() -> std::process::ExitCode {
-    hunt::run()
+fn main() {
+    hunt::run();
 }
 
 #[cfg(razor_planted)]
 mod hunt {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::panic;
-    use std::process::ExitCode;
+    use std::io::Write as _;
+    use std::ops::Range;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::{env, panic, thread};
 
     use razor::planted::{Bug, plant};
     use razor_sim::Preset;
+    use serde_json::json;
 
-    /// What became of one world.
-    struct Verdict {
-        preset: Preset,
-        /// The property that does not hold, and how it was noticed.
-        noticed: Option<(String, String)>,
+    /// A property that does not hold in the world of a seed, and how that was noticed.
+    struct Find {
+        seed: u64,
+        property: String,
+        detail: String,
     }
 
-    /// The world of `seed` with a bug in its nodes.
-    fn world(seed: u64, bug: Option<Bug>) -> Verdict {
-        let preset = Preset::in_turn(seed);
+    /// The world of `seed` with a bug in all its nodes.
+    fn world(seed: u64, bug: Option<Bug>) -> Option<Find> {
         plant(bug);
-        let report = razor_sim::drawn(seed, preset).run();
+        let report = razor_sim::drawn(seed, Preset::in_turn(seed)).run();
         plant(None);
-        let noticed = report.violations.first().map(|v| (v.property.to_string(), v.detail.clone()));
-        Verdict { preset, noticed }
+        let violation = report.violations.into_iter().next()?;
+        Some(Find { seed, property: violation.property.to_string(), detail: violation.detail })
     }
 
-    /// What became of all worlds of a bug.
-    #[derive(Default)]
-    struct Hunt {
-        found: u64,
-        first: Option<(u64, String)>,
-        properties: BTreeMap<String, u64>,
-        presets: BTreeSet<Preset>,
+    /// How many worlds are run before anybody asks whether that was enough: every preset has several turns.
+    const BATCH: u64 = 32;
+
+    /// In so many worlds a bug is found often enough.
+    const ENOUGH: usize = 3;
+
+    /// What was found in the worlds of these seeds, in batches until it was enough; and how many worlds that were.
+    fn hunt(bug: Option<Bug>, seeds: Range<u64>, threads: usize) -> (Vec<Find>, u64) {
+        let (mut finds, mut next) = (Vec::new(), seeds.start);
+        while next < seeds.end && (finds.len() < ENOUGH || bug.is_none()) {
+            let end = next.saturating_add(BATCH).min(seeds.end);
+            finds.extend(hunt_batch(bug, next..end, threads));
+            next = end;
+        }
+        (finds, next - seeds.start)
     }
 
-    fn hunt(bug: Option<Bug>, seeds: u64, jobs: usize) -> Hunt {
-        let next = AtomicU64::new(0);
-        let worker = || {
-            let mut verdicts = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds {
-                    return verdicts;
-                }
-                verdicts.push((seed, world(seed, bug)));
-            }
+    fn hunt_batch(bug: Option<Bug>, seeds: Range<u64>, threads: usize) -> Vec<Find> {
+        let next = AtomicU64::new(seeds.start);
+        let seeds = || {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            (seed < seeds.end).then_some(seed)
         };
-        let mut verdicts: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|e| panic::resume_unwind(e))).collect()
+        let hunter = || std::iter::from_fn(seeds).filter_map(|seed| world(seed, bug)).collect::<Vec<_>>();
+        let mut finds: Vec<Find> = thread::scope(|scope| {
+            let hunters: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(hunter)).collect();
+            hunters.into_iter().flat_map(|hunter| hunter.join().unwrap_or_else(|e| panic::resume_unwind(e))).collect()
         });
-        verdicts.sort_by_key(|(seed, _)| *seed);
-        let mut hunt = Hunt::default();
-        for (seed, Verdict { preset, noticed }) in verdicts {
-            let Some((property, detail)) = noticed else { continue };
-            hunt.found += 1;
-            hunt.first.get_or_insert((seed, detail));
-            *hunt.properties.entry(property).or_default() += 1;
-            hunt.presets.insert(preset);
-        }
-        hunt
+        finds.sort_by_key(|find| find.seed);
+        finds
     }
 
-    pub(super) fn run() -> ExitCode {
-        let mut arguments = std::env::args().skip(1);
-        let seeds = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20);
-        let jobs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(2);
-        let named: Vec<Bug> = arguments.map(|name| name.parse().expect("a bug's name")).collect();
-        let bugs = if named.is_empty() { Bug::ALL } else { &named };
-        panic::set_hook(Box::new(|_| ()));
-        let mut all_found = true;
-        for bug in [None].into_iter().chain(bugs.iter().copied().map(Some)) {
-            let start = std::time::Instant::now();
-            let Hunt { found, first, properties, presets } = hunt(bug, seeds, jobs);
-            all_found &= (found > 0) == bug.is_some();
-            let name = bug.map_or("none".into(), |bug| bug.to_string());
-            let layer = bug.map_or(String::new(), |bug| bug.layer().to_string());
-            let requirement = bug.map_or("", Bug::requirement);
-            let presets: Vec<_> = presets.iter().map(Preset::to_string).collect();
-            let properties: Vec<_> = properties.iter().map(|(p, n)| format!("{p} {n}")).collect();
-            let (first, detail) = first.map_or((String::from("-"), String::new()), |(s, d)| (s.to_string(), d));
-            println!(
-                "{name:<28} {layer:<9} {requirement:<7} {found:>3}/{seeds} first {first:<4} [{}] [{}] {detail} ({:.1} s)",
-                properties.join(", "),
-                presets.join(" "),
-                start.elapsed().as_secs_f64()
-            );
+    /// A bug, or none, and the seeds of its worlds.
+    fn target(argument: &str, seeds: u64) -> (Option<Bug>, Range<u64>) {
+        let (name, seeds) = match argument.split_once('=') {
+            Some((name, seed)) => {
+                let seed: u64 = seed.parse().expect("the seed is a number");
+                (name, seed..seed + 1)
+            }
+            None => (argument, 0..seeds),
+        };
+        let bug = (name != "none").then(|| name.parse().unwrap_or_else(|error| panic!("{error}")));
+        (bug, seeds)
+    }
+
+    pub(super) fn run() {
+        let arguments: Vec<String> = env::args().skip(1).collect();
+        let [seeds, threads, named @ ..] = &arguments[..] else { panic!("arguments: SEEDS THREADS [BUG[=SEED]]...") };
+        let (seeds, threads) = (seeds.parse().expect("seeds"), threads.parse().expect("threads"));
+        let all = [None].into_iter().chain(Bug::ALL.iter().copied().map(Some)).map(|bug| (bug, 0..seeds));
+        let targets: Vec<_> = if named.is_empty() {
+            all.collect()
+        } else {
+            named.iter().map(|argument| target(argument, seeds)).collect()
+        };
+        for (bug, seeds) in targets {
+            let (finds, worlds) = hunt(bug, seeds, threads);
+            let mut properties = BTreeMap::<_, u64>::new();
+            finds.iter().for_each(|find| *properties.entry(&find.property).or_default() += 1);
+            let presets: BTreeSet<_> = finds.iter().map(|find| Preset::in_turn(find.seed).to_string()).collect();
+            let line = json!({
+                "bug": bug.map_or("none".into(), |bug| bug.to_string()),
+                "layer": bug.map(|bug| bug.layer().to_string()),
+                "requirement": bug.map(Bug::requirement),
+                "what": bug.map(Bug::what),
+                "seeds": worlds,
+                "found": finds.len(),
+                "first": finds.first().map(|find| find.seed),
+                "detail": finds.first().map(|find| &find.detail),
+                "properties": properties,
+                "presets": presets,
+            });
+            println!("{line}");
+            std::io::stdout().flush().expect("somebody reads this");
         }
-        if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

@@ -45,6 +45,10 @@ const CHUNK: usize = 4096;
 /// More outputs than one input of a node ever has: draining ends.
 const OUTPUTS: usize = 1_000_000;
 
+/// What listeners bear unless a plan says otherwise: no more half-open handshakes in all than from one source, so that a
+/// flood is enough to fill them.
+const PLACES: channel::Places = channel::Places { half_open: 64, ..channel::Places::DEFAULT };
+
 /// The times of a session in a world that lasts for seconds: the shortest there are.
 const SESSION: session::Config = session::Config::FLOOR;
 
@@ -140,7 +144,7 @@ impl<S: Suite> Party<S> {
                 open,
                 open_per_source,
                 open_per_peer,
-                ..channel::Places::DEFAULT
+                ..PLACES
             }),
             plan: plan.clone(),
             seed,
@@ -204,7 +208,7 @@ impl<S: Suite> Party<S> {
 
     /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond.
     fn listen(&mut self) {
-        let places = self.places.unwrap_or(channel::Places::DEFAULT);
+        let places = self.places.unwrap_or(PLACES);
         let masks: Vec<Config> = self.papers.masks().cloned().collect();
         for (number, config) in masks.into_iter().enumerate() {
             let config = Arc::new(patient(config).trusting(self.trust.clone()));
@@ -526,6 +530,14 @@ impl<S: Suite> Host for Party<S> {
 
     fn is_behind(&self) -> bool {
         self.connections.values().any(|connection| !connection.held.is_empty())
+    }
+
+    fn workers(&self) -> usize {
+        self.node.workers()
+    }
+
+    fn overdrawn(&self) -> Option<Address> {
+        self.node.overdrawn()
     }
 
     fn work(&mut self) -> Work {

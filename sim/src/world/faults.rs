@@ -123,6 +123,9 @@ impl World {
         self.broke(node, if forgets { "crashes, and will have forgotten everything" } else { "crashes" });
         self.standing[node].is_down = true;
         self.outcomes.forgets(node);
+        if let Some(auditor) = &mut self.auditor {
+            auditor.forgets(node);
+        }
         self.standing[node].forgets = forgets;
         self.timers[node] = None;
         for (link, _) in self.neighbours[node].clone() {

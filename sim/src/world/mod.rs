@@ -370,7 +370,8 @@ impl World {
     /// Gives `node` an input and does what it says; a forged input is held against the node's state.
     fn step(&mut self, node: usize, input: Input, intent: Intent) {
         self.stepping = node;
-        let forged = intent == Intent::Forged && self.checks && !self.hostile.contains(&node);
+        let forged =
+            intent == Intent::Forged && self.checks && !self.hostile.contains(&node) && !self.hosts[node].is_behind();
         if forged {
             self.hosts[node].work();
         }
@@ -378,7 +379,7 @@ impl World {
         let judged = has_verdict && self.checks && !self.hostile.contains(&node) && !self.hosts[node].is_behind();
         let mut doings = Doings::default();
         let came = if let Input::Bytes(_, bytes) = &input { Some(bytes.len()) } else { None };
-        let guard = forged.then(|| Guard::before(self.hosts[node].trusted()));
+        let guard = forged.then(|| Guard::before(self.hosts[node].trusted(), self.hosts[node].workers()));
         self.hosts[node].handle(self.queue.now(), input);
         while let Some(output) = self.hosts[node].poll() {
             doings.note(&output);
@@ -386,9 +387,13 @@ impl World {
         }
         if let Some(guard) = guard {
             self.guarded += 1;
-            let verdict = guard.after(node, &self.hosts[node].trusted());
+            let verdict = guard.after(node, &self.hosts[node].trusted(), self.hosts[node].workers());
             self.judge(verdict);
             let verdict = check_work(node, self.hosts[node].work());
+            self.judge(verdict);
+        }
+        if let Some(auditor) = &mut self.auditor {
+            let verdict = auditor.settle(node, self.hosts[node].is_behind());
             self.judge(verdict);
         }
         if judged {
@@ -399,6 +404,10 @@ impl World {
             let provisional = self.hosts[node].provisional();
             let verdict = check_bounds(node, provisional);
             self.judge(verdict);
+            if let Some(worker) = self.hosts[node].overdrawn() {
+                let detail = format!("the worker {worker} holds more than it says that it ever does");
+                self.judge(Err(Violation::new(Property::Bounds, node, detail)));
+            }
             let before = std::mem::replace(&mut self.provisional[node], provisional.0);
             let verdict = came.map_or(Ok(()), |came| check_growth(node, before, provisional.0, came));
             self.judge(verdict);
@@ -459,6 +468,9 @@ impl World {
             }
             Output::Closed { encryptor } => {
                 self.tell(node, || "a channel is closed".into());
+                if let Some(auditor) = &mut self.auditor {
+                    auditor.closed(node, &encryptor);
+                }
                 match self.guests.get_mut(&node).map(|guests| guests.closed(&encryptor)) {
                     None | Some(Ok(false)) => {}
                     Some(Ok(true)) => self.reached(Situation::Displaced),
@@ -522,6 +534,9 @@ impl World {
         handshake: [u8; 32],
     ) {
         let now = self.queue.now();
+        if let Some(auditor) = &mut self.auditor {
+            auditor.opened(node, encryptor.clone(), handshake);
+        }
         let shown = self.hosts[node].shown(tag);
         let rotations = |node: usize| self.hosts[node].face().rotations;
         let opening = if self.checks {

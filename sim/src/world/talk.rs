@@ -207,6 +207,10 @@ impl World {
         if !self.checks {
             return self.answered(node, payload, back);
         }
+        if let Some(auditor) = &mut self.auditor {
+            let verdict = auditor.delivered(node, payload);
+            self.judge(verdict);
+        }
         if self.hostile.contains(&node) {
             // What is said to a thief is said to a thief.
             let betrayed = self.situations.contains(&Situation::ThiefAccepted);

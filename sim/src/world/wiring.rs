@@ -131,7 +131,8 @@ impl World {
             return self.queue.schedule(self.queue.now(), event);
         }
         if let Some(auditor) = &mut self.auditor {
-            let verdict = auditor.sent(node, &bytes, |whose, public| {
+            let queues = self.wires[link].toward(to).link.is_slow();
+            let verdict = auditor.sent(node, (link, queues), &bytes, |whose, public| {
                 let mut hosts = self.hosts.iter_mut().enumerate();
                 hosts
                     .find_map(|(node, host)| host.secret_of(public).filter(|_| whose.is_none_or(|whose| whose == node)))
@@ -318,7 +319,7 @@ impl World {
 
     fn audit_arrival(&mut self, node: usize, link: usize, bytes: &[u8]) {
         if let Some(auditor) = &mut self.auditor {
-            auditor.arrived(node, link, bytes);
+            auditor.arrived(node, link, bytes, self.hosts[node].is_behind());
         }
     }
 

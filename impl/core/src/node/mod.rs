@@ -378,6 +378,14 @@ impl Node {
         way.is_some_and(|way| self.connections.dialled(&way).is_none() && !self.has_worker(&way))
     }
 
+    /// The first address of a worker that holds more provisional state than it says that it ever does. There is none,
+    /// unless its bounds are broken.
+    pub fn overdrawn(&self) -> Option<Address> {
+        let mut residents = self.table.residents();
+        let overdrawn = residents.find(|resident| resident.worker.provisional() > resident.worker.provisional_limit());
+        overdrawn?.addresses.first().cloned()
+    }
+
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.table.len()

@@ -160,7 +160,7 @@ impl Session {
 
     /// Whether the outcome of this attempt is still waited for.
     pub(super) fn awaits(&self, attempt: u64) -> bool {
-        matches!(self.state, State::Establishing { .. }) && (attempt == self.attempt || planted!(TakesOldOutcome))
+        matches!(self.state, State::Establishing { .. }) && attempt == self.attempt
     }
 
     fn establish(&mut self) {
@@ -178,7 +178,8 @@ impl Session {
         let nanos = half.as_nanos().saturating_mul(u128::from(fraction)) >> 32;
         let jitter = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.failures = self.failures.saturating_add(1);
-        self.state = State::Pausing { until: self.now + half.saturating_add(jitter) };
+        let until = if planted!(PausesForGood) { Instant::NEVER } else { self.now + half.saturating_add(jitter) };
+        self.state = State::Pausing { until };
     }
 
     fn ping_or_give_up(&mut self, env: &mut Env<'_>, mut unanswered: Unanswered) {
@@ -197,7 +198,8 @@ impl Session {
         self.outputs.push_back(Output::Ping(number));
         //= spec/src/sessions.md#ses-1
         //# A session that is up MUST send a ping at once and then after every interval.
-        self.state = State::Up { unanswered, next: self.now + self.config.ping_interval };
+        let next = if planted!(PingsOnce) { Instant::NEVER } else { self.now + self.config.ping_interval };
+        self.state = State::Up { unanswered, next };
     }
 }
 
@@ -225,7 +227,7 @@ impl Machine for Session {
             //# A session MUST ignore the outcome of every attempt but the newest, and of one that it has given up.
             Input::Established(_) | Input::Failed(_) => {}
             Input::Pong(number) => match &mut self.state {
-                State::Up { unanswered, .. } if unanswered.contains(number) || planted!(TakesAnyPong) => {
+                State::Up { unanswered, .. } if unanswered.contains(number) => {
                     //= spec/src/sessions.md#ses-3
                     //# A pong that carries the number of any unanswered ping MUST count as the answer to all of them.
                     *unanswered = Unanswered::default();
@@ -259,7 +261,6 @@ impl Machine for Session {
 
     fn deadline(&self) -> Option<Deadline> {
         Some(match &self.state {
-            State::Establishing { .. } if planted!(AttemptWithoutEnd) => return None,
             State::Establishing { until } => Deadline::new(*until, "attempt timeout"),
             State::Pausing { until } => Deadline::new(*until, "next attempt"),
             State::Up { unanswered, next } if unanswered.is_full() => Deadline::new(*next, "peer dead"),

@@ -170,6 +170,11 @@ impl Transcript {
         Some(text)
     }
 
+    /// The hash of all that was said.
+    pub(super) fn hash(&self) -> Bytes32 {
+        self.h
+    }
+
     /// The keys of the responder and of the initiator.
     pub(super) fn keys(&self) -> [Bytes32; 2] {
         self.book.hkdf(&self.ck, &[])

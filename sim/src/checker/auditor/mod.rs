@@ -5,6 +5,7 @@
 
 mod book;
 mod draws;
+mod inbound;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use razor::routing::Address;
+use sha2::{Digest as _, Sha256};
 
 use crate::frame::Frame;
 use crate::host::{ECHO, LISTENER};
@@ -19,10 +21,17 @@ use crate::host::{ECHO, LISTENER};
 pub use self::book::{Book, Bytes32};
 use self::book::{Transcript, x25519};
 pub use self::draws::Draws;
-use super::{Property, Violation};
+use self::inbound::{Arriving, Inbound, Way};
+use super::{MARK, Property, Violation};
 
 /// After how many messages a key is renewed.
 const INTERVAL: u64 = 32;
+
+/// What the plaintext of a Payload begins with.
+const PAYLOAD: [u8; 5] = [0x82, 0x82, 0x00, 0x81, 0x83];
+
+/// What the plaintext of a Close begins with.
+const CLOSE: [u8; 4] = [0x82, 0x82, 0x02, 0x80];
 
 /// How many messages in a row may be lost within a node: an outbox holds fewer.
 const AHEAD: u64 = 1 << 16;
@@ -48,12 +57,23 @@ pub struct Auditor {
     directions: BTreeMap<usize, Vec<Direction>>,
     /// Nodes that have channels whose handshake was not seen whole: through another channel, or a loop within a node.
     missed: BTreeSet<usize>,
+    /// Channel messages by the hash of their bytes.
+    sealed: BTreeMap<Bytes32, Sealed>,
+    /// Ends that have opened: the name of the channel, by node and encryptor.
+    names: BTreeMap<(usize, Address), Bytes32>,
+    /// What has to be delivered by the end of this step, by node and number.
+    due: BTreeSet<(usize, u64)>,
+    /// The ends that have to be closed by the end of this step.
+    closing: BTreeSet<(usize, Bytes32)>,
+    /// What must not be delivered in this step.
+    refused: BTreeSet<(usize, u64)>,
 }
 
 /// Somebody who sent a message 2.
 #[derive(Debug, Clone)]
 struct Responder {
     node: usize,
+    decryptor: Address,
     ephemeral: Bytes32,
     transcript: Transcript,
 }
@@ -66,6 +86,27 @@ struct Direction {
     /// By interval.
     keys: Vec<Bytes32>,
     used: BTreeSet<u64>,
+    /// The hash of the channel's handshake.
+    name: Bytes32,
+    /// Where this side receives.
+    own: Address,
+    /// The other side, as far as it receives.
+    other: Inbound,
+    /// What the other side sends: by whom, and which of its directions.
+    pair: (usize, usize),
+}
+
+/// A channel message that was sent.
+#[derive(Debug, Clone)]
+struct Sealed {
+    /// Who sent it, in which of its directions, under which nonce.
+    sender: usize,
+    place: usize,
+    nonce: u64,
+    is_payload: bool,
+    is_close: bool,
+    /// The number of what an application says in it.
+    number: Option<u64>,
 }
 
 impl Auditor {
@@ -80,16 +121,84 @@ impl Auditor {
             responders: BTreeMap::new(),
             directions: BTreeMap::new(),
             missed: BTreeSet::new(),
+            sealed: BTreeMap::new(),
+            names: BTreeMap::new(),
+            due: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            refused: BTreeSet::new(),
         }
     }
 
     /// The connection of `node` over `link` is gone.
     pub fn disconnected(&mut self, node: usize, link: usize) {
         self.pieces.remove(&(node, link));
+        self.blur(node, |_, end| end.is_behind(link));
     }
 
-    /// Bytes came to `node` over `link`: first messages are kept until they are answered.
-    pub fn arrived(&mut self, node: usize, link: usize, bytes: &[u8]) {
+    /// `node` has lost all its channels.
+    pub fn forgets(&mut self, node: usize) {
+        self.blur(node, |_, _| true);
+    }
+
+    /// An end of a channel has opened.
+    pub fn opened(&mut self, node: usize, encryptor: Address, handshake: Bytes32) {
+        self.names.insert((node, encryptor), handshake);
+        let all = self.directions.values_mut().flatten();
+        let own = all.filter(|direction| direction.name == handshake && direction.other.receiver == node);
+        own.for_each(|direction| direction.other.is_open = true);
+    }
+
+    /// An end of a channel has closed.
+    pub fn closed(&mut self, node: usize, encryptor: &Address) {
+        if let Some(closed) = self.names.remove(&(node, encryptor.clone())) {
+            self.closing.remove(&(node, closed));
+            self.blur(node, |name, _| *name == closed);
+        }
+    }
+
+    /// Nothing is known any more of these ends at `node`.
+    fn blur(&mut self, node: usize, which: impl Fn(&Bytes32, &Inbound) -> bool) {
+        for direction in self.directions.values_mut().flatten() {
+            let Direction { name, other, .. } = direction;
+            other.is_blurred |= other.receiver == node && which(name, other);
+        }
+        self.due.retain(|(at, _)| *at != node);
+        self.closing.retain(|(at, _)| *at != node);
+    }
+
+    /// `node` delivers to its application what another said.
+    ///
+    /// # Errors
+    /// When that was outside of the window, or accepted before.
+    pub fn delivered(&mut self, node: usize, payload: &[u8]) -> Result<(), Violation> {
+        let Some(number) = number(payload) else { return Ok(()) };
+        if !self.due.remove(&(node, number)) && self.refused.contains(&(node, number)) {
+            let detail = "a message was accepted that is outside of the window, or was accepted before";
+            return Err(Violation::new(Property::Conformance, node, detail));
+        }
+        Ok(())
+    }
+
+    /// `node` has done what it does with what has come. `is_behind` says that bytes wait which it has not taken.
+    ///
+    /// # Errors
+    /// When it has not delivered what is genuine, new and within the window, or not closed what its peer has closed.
+    pub fn settle(&mut self, node: usize, is_behind: bool) -> Result<(), Violation> {
+        self.refused.retain(|(at, _)| *at != node);
+        if !is_behind && self.due.extract_if((node, 0)..=(node, u64::MAX), |_| true).count() > 0 {
+            let detail = "a message was not accepted that is genuine, new and within the window";
+            return Err(Violation::new(Property::Conformance, node, detail));
+        }
+        if !is_behind && self.closing.extract_if((node, [0; 32])..=(node, [u8::MAX; 32]), |_| true).count() > 0 {
+            let detail = "a Close came and the channel stayed open";
+            return Err(Violation::new(Property::Conformance, node, detail));
+        }
+        Ok(())
+    }
+
+    /// Bytes came to `node` over `link`. First messages are kept until they are answered; of channel messages it is
+    /// known whether they have to be accepted, unless the node `is_behind` and takes them later.
+    pub fn arrived(&mut self, node: usize, link: usize, bytes: &[u8], is_behind: bool) {
         let pieces = match self.pieces.entry((node, link)) {
             Entry::Occupied(pieces) => {
                 let pieces = pieces.into_mut();
@@ -99,11 +208,17 @@ impl Auditor {
             // The byte that opens a connection stands before its frames.
             Entry::Vacant(new) => new.insert(bytes.get(1..).unwrap_or_default().to_vec()),
         };
+        let mut frames = Vec::new();
         while let Some(length) = pieces.first_chunk::<4>().map(|length| 4 + u32::from_be_bytes(*length) as usize)
             && length <= pieces.len()
         {
-            let whole: Vec<u8> = pieces.drain(..length).collect();
-            let Ok(Frame { onward, back, payload, .. }) = Frame::decode(&whole) else { continue };
+            frames.push(pieces.drain(..length).collect::<Vec<u8>>());
+        }
+        for frame in frames {
+            let Ok(Frame { onward, back, payload, .. }) = Frame::decode(&frame) else { continue };
+            if let [decryptor] = &onward[..] {
+                self.sealed_arrived(node, decryptor, link, &back, &payload, is_behind);
+            }
             if onward.first() != Some(&Address::local(LISTENER)) || payload.len() < 32 {
                 continue;
             }
@@ -117,59 +232,98 @@ impl Auditor {
         }
     }
 
-    /// `node` sends a frame. `secret_of` gives the secret half of an ephemeral key that this node, or any, has made.
+    /// A message came for a decryptor of `node`.
+    fn sealed_arrived(
+        &mut self,
+        node: usize,
+        decryptor: &Address,
+        link: usize,
+        back: &[Address],
+        payload: &[u8],
+        is_behind: bool,
+    ) {
+        let Some(sealed) = self.sealed.get(&hash(payload)) else { return };
+        let Sealed { sender, place, nonce, is_payload, is_close, number } = sealed;
+        let Some(direction) = self.directions.get_mut(sender).and_then(|all| all.get_mut(*place)) else { return };
+        let Direction { name, own: peer, other, .. } = direction;
+        if other.receiver != node || other.decryptor != *decryptor {
+            return;
+        }
+        other.is_blurred |= is_behind;
+        let accepted = other.arrives(&Arriving { nonce: *nonce, is_payload: *is_payload, link, back, peer });
+        match (accepted, number) {
+            (Some(true), Some(number)) => _ = self.due.insert((node, *number)),
+            (Some(false), Some(number)) => _ = self.refused.insert((node, *number)),
+            (Some(true), None) if *is_close => _ = self.closing.insert((node, *name)),
+            _ => {}
+        }
+    }
+
+    /// `node` sends a frame over a link, on which frames may queue that were made long before. `secret_of` gives the secret half of an ephemeral key that this node, or any, has made.
     ///
     /// # Errors
     /// When no correct node sends this now.
     pub fn sent(
         &mut self,
         node: usize,
+        (link, queues): (usize, bool),
         bytes: &[u8],
         mut secret_of: impl FnMut(Option<usize>, &Bytes32) -> Option<Bytes32>,
     ) -> Result<(), Violation> {
-        self.check(node, bytes, &mut secret_of).map_err(|detail| Violation::new(Property::Conformance, node, detail))
+        let verdict = self.check(node, (link, queues), bytes, &mut secret_of);
+        verdict.map_err(|detail| Violation::new(Property::Conformance, node, detail))
     }
 
     fn check(
         &mut self,
         node: usize,
+        (link, queues): (usize, bool),
         bytes: &[u8],
         secret_of: &mut dyn FnMut(Option<usize>, &Bytes32) -> Option<Bytes32>,
     ) -> Result<(), &'static str> {
         let frame = Frame::decode(bytes).ok().filter(|frame| frame.encode() == bytes);
         let Frame { onward, back, payload, .. } = frame.ok_or("what a node sent is no frame, or more than one")?;
-        let Some(last) = onward.last() else { return Ok(()) };
+        let Some(last) = onward.last().cloned() else { return Ok(()) };
+        let way = (link, onward);
         // Whatever a node sends on has more on its way back, and what it echoes is not its own.
         let own = match &back[..] {
-            [] => return self.check_sealed(node, last, &payload),
+            [] => return self.check_sealed(node, &way, queues, &payload),
             [own] if *own != Address::local(ECHO) => own,
             _ => return Ok(()),
         };
-        let Some(key) = payload.first_chunk::<32>() else { return self.check_sealed(node, last, &payload) };
+        let Some(key) = payload.first_chunk::<32>() else { return self.check_sealed(node, &way, queues, &payload) };
         if let Some(first) = self.initiators.get(&(node, own.clone())) {
             let responders = self.responders.get(first).map(Vec::as_slice).unwrap_or_default();
             let finished = responders.iter().find_map(|to| Some((to, to.finished(&payload)?)));
-            let Some((responder, [to_initiator, to_responder])) = finished else {
+            let Some((responder, (name, [to_initiator, to_responder]))) = finished else {
                 if self.missed.is_empty() {
                     return Err("a message 3 is not what the book says");
                 }
                 self.missed.insert(node);
                 return Ok(());
             };
-            for (sender, key) in [(node, to_responder), (responder.node, to_initiator)] {
-                self.directions.entry(sender).or_default().push(Direction::new(key));
+            let (initiator, to) = ((node, own.clone()), (responder.node, responder.decryptor.clone()));
+            let one = Inbound::initiator(initiator.0, initiator.1.clone(), way);
+            let other = Inbound::responder(to.0, to.1.clone());
+            let place = |node: usize| self.directions.get(&node).map_or(0, Vec::len);
+            let second = place(to.0) + usize::from(to.0 == initiator.0);
+            let pairs = [(to.0, second), (initiator.0, place(initiator.0))];
+            let sides = [(initiator, to_responder, other), (to, to_initiator, one)];
+            for (((sender, own), key, other), pair) in sides.into_iter().zip(pairs) {
+                let direction = Direction { to: None, keys: vec![key], used: BTreeSet::new(), name, own, other, pair };
+                self.directions.entry(sender).or_default().push(direction);
             }
             return Ok(());
         }
         let secret = secret_of(Some(node), key);
-        if *last == Address::local(LISTENER) && payload.len() == 32 {
+        if last == Address::local(LISTENER) && payload.len() == 32 {
             self.keep(key, secret).ok_or("the ephemeral key of a message 1 was not drawn for it")?;
             self.initiators.insert((node, own.clone()), *key);
             return Ok(());
         }
-        let first_messages = self.begun.get(&(node, onward.clone())).cloned();
-        if secret.is_none() && (first_messages.is_none() || self.check_sealed(node, last, &payload).is_ok()) {
-            return self.check_sealed(node, last, &payload);
+        let first_messages = self.begun.get(&(node, way.1.clone())).cloned();
+        if secret.is_none() && (first_messages.is_none() || self.check_sealed(node, &way, queues, &payload).is_ok()) {
+            return self.check_sealed(node, &way, queues, &payload);
         }
         let Some(first_messages) = first_messages else {
             self.missed.insert(node);
@@ -182,25 +336,43 @@ impl Auditor {
             if !self.ephemerals.contains_key(&first) {
                 self.missed.insert(node);
             }
-            self.responders.entry(first).or_default().push(Responder { node, ephemeral, transcript });
+            self.responders.entry(first).or_default().push(Responder {
+                node,
+                decryptor: own.clone(),
+                ephemeral,
+                transcript,
+            });
         }
         Ok(())
     }
 
     /// `node` sends a channel message.
-    fn check_sealed(&mut self, node: usize, to: &Address, payload: &[u8]) -> Result<(), &'static str> {
+    fn check_sealed(&mut self, node: usize, way: &Way, queues: bool, payload: &[u8]) -> Result<(), &'static str> {
         const WRONG: &str = "a channel message is not what the book says";
         let wrong = if self.missed.contains(&node) { Ok(()) } else { Err(WRONG) };
-        let Some((nonce, sealed)) = payload.split_first_chunk::<8>() else { return wrong };
+        let (Some((nonce, sealed)), to) = (payload.split_first_chunk::<8>(), way.1.last()) else { return wrong };
         let (book, nonce) = (self.book, u64::from_be_bytes(*nonce));
         let all = self.directions.entry(node).or_default();
         // Nearly always it is one that has sent there before.
-        let place = [Some(to), None].into_iter().find_map(|to| {
-            all.iter_mut().position(|direction| direction.to.as_ref() == to && direction.opens(book, nonce, sealed))
+        let found = [to, None].into_iter().find_map(|to| {
+            let mut candidates = all.iter_mut().enumerate().filter(|(_, direction)| direction.to.as_ref() == to);
+            candidates.find_map(|(place, direction)| Some((place, direction.opens(book, nonce, sealed)?)))
         });
-        let Some(direction) = place.and_then(|place| all.get_mut(place)) else { return wrong };
-        direction.to = Some(to.clone());
-        if direction.used.insert(nonce) { Ok(()) } else { Err("a nonce was used twice") }
+        let Some((place, text)) = found else { return wrong };
+        let Some(direction) = all.get_mut(place) else { return wrong };
+        direction.to = to.cloned();
+        if !direction.used.insert(nonce) {
+            return Err("a nonce was used twice");
+        }
+        let (peer, pair) = direction.pair;
+        let (is_payload, is_close) = (text.starts_with(&PAYLOAD), text.starts_with(&CLOSE));
+        let number = text.windows(MARK.len()).position(|window| window == MARK).and_then(|at| number(&text[at..]));
+        self.sealed.insert(hash(payload), Sealed { sender: node, place, nonce, is_payload, is_close, number });
+        let own = self.directions.get(&peer).and_then(|all| Some(&all.get(pair)?.other));
+        if !queues && own.and_then(Inbound::known_way).is_some_and(|known| known != way) {
+            return Err("a channel message goes another way than the one where the peer is");
+        }
+        Ok(())
     }
 
     /// Remembers an ephemeral key, if its node has drawn it and it was not sent before.
@@ -234,31 +406,37 @@ impl Auditor {
 }
 
 impl Responder {
-    /// The keys that a message 3 leads to.
-    fn finished(&self, third: &[u8]) -> Option<[Bytes32; 2]> {
+    /// The hash and the keys that a message 3 leads to.
+    fn finished(&self, third: &[u8]) -> Option<(Bytes32, [Bytes32; 2])> {
         let (sealed_key, sealed) = third.split_first_chunk::<48>()?;
         let mut transcript = self.transcript.clone();
         let static_key: Bytes32 = transcript.open(sealed_key)?.try_into().ok()?;
         transcript.mix_shared(&x25519(&self.ephemeral, &static_key));
         transcript.open(sealed)?;
-        Some(transcript.keys())
+        Some((transcript.hash(), transcript.keys()))
     }
 }
 
 impl Direction {
-    fn new(key: Bytes32) -> Self {
-        Self { to: None, keys: vec![key], used: BTreeSet::new() }
-    }
-
-    fn opens(&mut self, book: Book, nonce: u64, sealed: &[u8]) -> bool {
+    fn opens(&mut self, book: Book, nonce: u64, sealed: &[u8]) -> Option<Vec<u8>> {
         let next = self.used.last().map_or(0, |last| last + 1);
         if nonce > next.saturating_add(AHEAD) {
-            return false;
+            return None;
         }
         while self.keys.len() as u64 <= nonce / INTERVAL {
             let renewed = self.keys.last().map(|key| book.renewed(key));
             self.keys.extend(renewed);
         }
-        book.open(&self.keys[(nonce / INTERVAL) as usize], nonce, &[], sealed).is_some()
+        book.open(&self.keys[(nonce / INTERVAL) as usize], nonce, &[], sealed)
     }
+}
+
+/// The number of what an application says.
+fn number(payload: &[u8]) -> Option<u64> {
+    let number = payload.strip_prefix(&MARK)?.first_chunk::<8>()?;
+    Some(u64::from_le_bytes(*number))
+}
+
+fn hash(bytes: &[u8]) -> Bytes32 {
+    Sha256::digest(bytes).into()
 }

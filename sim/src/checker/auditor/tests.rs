@@ -99,7 +99,7 @@ impl<S: Suite> Scene<S> {
 
     fn audit(&mut self, node: usize, bytes: &[u8]) -> Result<(), String> {
         let ends = &mut self.ends;
-        let verdict = self.auditor.sent(node, bytes, |whose, public| {
+        let verdict = self.auditor.sent(node, (0, false), bytes, |whose, public| {
             let mut ends = ends.iter_mut().enumerate().filter(|(number, _)| whose.is_none_or(|whose| whose == *number));
             ends.find_map(|(_, end)| end.draws.secret_of(&end.entropy, public))
         });
@@ -115,7 +115,7 @@ impl<S: Suite> Scene<S> {
         self.frames.push((from, bytes.clone()));
         // The byte that opens the connection comes before the first.
         let opening: &[u8] = if self.frames.len() < 3 { &[1] } else { &[] };
-        self.auditor.arrived(to, 0, &[opening, &bytes].concat());
+        self.auditor.arrived(to, 0, &[opening, &bytes].concat(), false);
         if let End { channel: new @ None, entropy, config, addresses, .. } = &mut self.ends[to] {
             let mut env = Env::new(Instant::ZERO, NOW, entropy);
             *new = Some(Channel::respond(&mut env, config.clone(), addresses.clone(), &message).unwrap());
@@ -186,7 +186,7 @@ fn a_handshake_message_that_differs_in_one_bit_is_noticed() {
             frame.payload[at] ^= 1;
             let mut auditor = scene.auditor.clone();
             let ends = &mut scene.ends;
-            let verdict = auditor.sent(from, &frame.encode(), |_, public| {
+            let verdict = auditor.sent(from, (0, false), &frame.encode(), |_, public| {
                 ends.iter_mut().find_map(|end| end.draws.secret_of(&end.entropy, public))
             });
             assert!(verdict.is_err(), "message {}, byte {at}", message + 1);
