@@ -1,4 +1,4 @@
-//! What the examples say, where the guide shows it.
+//! What the examples and the simulator say, where the guide shows it.
 
 use std::fs;
 use std::path::Path;
@@ -20,6 +20,22 @@ pub(crate) fn write(root: &Path) -> Outcome {
             return Err(format!("{run:?}: {}", ran.status).into());
         }
         fs::write(output.join(name).with_extension("txt"), ran.stdout)?;
+    }
+    simulator(root)
+}
+
+/// Runs the command in the first line of each file below `docs/output/sim`, `    $ razor sim ...`, and writes what it
+/// says below it; a test of `razor-cli` compares it.
+fn simulator(root: &Path) -> Outcome {
+    for file in fs::read_dir(root.join("docs/output/sim"))? {
+        let path = file?.path();
+        let text = fs::read_to_string(&path)?;
+        let first = text.lines().next().unwrap_or_default();
+        let command = first.strip_prefix("$ razor ").ok_or_else(|| format!("{}: no command", path.display()))?;
+        let mut run = Command::new("cargo");
+        run.args(["run", "--release", "--quiet", "--package", "razor-cli", "--"]).args(command.split(' '));
+        let ran = run.current_dir(root).stderr(Stdio::inherit()).output()?;
+        fs::write(&path, [first.as_bytes(), b"\n", &ran.stdout].concat())?;
     }
     Ok(())
 }

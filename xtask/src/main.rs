@@ -34,7 +34,7 @@ enum Task {
     Trace,
     /// Draw the state diagrams from the machines' tables
     Diagrams(Check),
-    /// Run the driver's examples and write what they say where the guide shows it
+    /// Run the driver's examples, and the simulator's, and write what they say where the guide shows it
     Examples,
     /// Go through every interleaving of a few secure channels in the hands of an attacker
     Explore(explore::Options),

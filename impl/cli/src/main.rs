@@ -69,7 +69,8 @@ fn main() -> ExitCode {
 mod tests {
     use super::*;
 
-    const GUIDE: &str = include_str!("../../../docs/command.md");
+    const GUIDE: [&str; 2] =
+        [include_str!("../../../docs/command.md"), include_str!("../../../docs/simulator.md")];
 
     /// The words of a line as a shell sees them, up to where something else begins.
     fn words(line: &str) -> Vec<String> {
@@ -90,8 +91,9 @@ mod tests {
 
     #[test]
     fn every_command_of_the_guide_is_understood() {
-        let commands: Vec<&str> = GUIDE.lines().filter_map(|line| line.strip_prefix("    $ ")).collect();
-        assert!(commands.len() > 5);
+        let lines = GUIDE.iter().flat_map(|page| page.lines());
+        let commands: Vec<&str> = lines.filter_map(|line| line.strip_prefix("    $ ")).collect();
+        assert!(commands.len() > 20);
         for command in commands {
             if let Err(error) = Razor::try_parse_from(words(command)) {
                 panic!("{command}: {error}");

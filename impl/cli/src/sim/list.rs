@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use razor_sim::Preset;
-use razor_sim::adversary::{Capability, Class};
+use razor_sim::adversary::{Capability, Class, Lie};
 use razor_sim::plan::Shape;
 
 use crate::failure::Result;
@@ -16,7 +16,7 @@ const WIDTH: usize = 110;
 /// How wide the column of words is.
 const WORD: usize = 16;
 
-/// List the presets, shapes, adversaries and capabilities that plans can name
+/// List the presets, shapes, adversaries, capabilities and lies that plans can name
 #[derive(Debug, Args)]
 pub(super) struct List {}
 
@@ -47,6 +47,8 @@ impl List {
                 item(&"", "Only `at` a node.");
             }
         }
+        crate::outln!("\nLIES of a forger, and the requirement by which each is refused");
+        Lie::ALL.iter().for_each(|lie| crate::outln!("  {:<40} {}", lie.to_string(), lie.requirement()));
         Ok(ExitCode::SUCCESS)
     }
 }

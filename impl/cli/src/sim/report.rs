@@ -42,7 +42,16 @@ pub(super) fn print(results: &Results, allow_unreached: bool) -> bool {
         let done: Vec<_> = shards.done.iter().map(u64::to_string).collect();
         let _ = writeln!(text, "shards    {} of {}", done.join(", "), shards.of);
     }
-    let _ = writeln!(text, "build     {build}\n{outcome}; {:.0} worlds per second", outcome.rate());
+    let _ = writeln!(
+        text,
+        "sums      {} arrivals, {} messages delivered, {} attacks, {} states compared",
+        outcome.arrivals, outcome.deliveries, outcome.attacks, outcome.guarded
+    );
+    let _ = writeln!(text, "build     {build}");
+    let (seconds, rate) = (outcome.elapsed.as_secs_f64(), outcome.rate());
+    let _ = writeln!(text, "took      {seconds:.1} s, {rate:.1} worlds per second");
+    let holds = if outcome.passed() { "every property holds" } else { "NOT every property holds" };
+    let _ = writeln!(text, "{holds}: {} worlds, {} failed", outcome.worlds, outcome.failed);
     crate::out!("{text}");
     outcome.passed() && (allow_unreached || unreached.is_empty())
 }
