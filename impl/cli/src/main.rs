@@ -69,8 +69,7 @@ fn main() -> ExitCode {
 mod tests {
     use super::*;
 
-    const GUIDE: [&str; 2] =
-        [include_str!("../../../docs/command.md"), include_str!("../../../docs/simulator.md")];
+    const GUIDE: [&str; 2] = [include_str!("../../../docs/command.md"), include_str!("../../../docs/simulator.md")];
 
     /// The words of a line as a shell sees them, up to where something else begins.
     fn words(line: &str) -> Vec<String> {

@@ -70,7 +70,8 @@ fn a_file_that_is_no_plan_is_exit_code_2_and_says_where() {
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(words.iter().all(|word| stderr(&output).contains(word)), "{text}: {}", stderr(&output));
     }
-    for arguments in [&["replay", "nonsense"][..], &["swarm", "--seeds", "5", "--shard", "6/5"], &["swarm", "--seeds", "0"]]
+    for arguments in
+        [&["replay", "nonsense"][..], &["swarm", "--seeds", "5", "--shard", "6/5"], &["swarm", "--seeds", "0"]]
     {
         assert_eq!(razor(&[&["sim"], arguments].concat()).status.code(), Some(2), "{arguments:?}");
     }
@@ -143,8 +144,7 @@ fn shards_merged_are_the_whole_and_as_json_has_its_schema() {
 fn what_does_not_hold_is_grouped_by_property_with_the_command_that_shows_it() {
     let plan = file("swarm hopeless", HOPELESS);
     let path = folder("failures").join("results");
-    let output =
-        razor(&["sim", "swarm", "--seeds", "7", "--plan", &plan, "--json", path.to_str().expect("text")]);
+    let output = razor(&["sim", "swarm", "--seeds", "7", "--plan", &plan, "--json", path.to_str().expect("text")]);
     assert_eq!(output.status.code(), Some(1));
     let report = stdout(&output);
     assert!(report.contains("FAILED liveness: in 7 of 7 worlds"), "{report}");
