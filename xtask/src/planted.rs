@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// The bugs to hunt; all of them, if none is named
     bugs: Vec<String>,
     /// In how many worlds each bug is looked for
-    #[arg(long, value_name = "N", default_value_t = 140)]
+    #[arg(long, value_name = "N", default_value_t = 640)]
     seeds: u64,
     /// On how many threads; as many as there are cores, unless it is said
     #[arg(long, value_name = "J")]

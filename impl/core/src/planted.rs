@@ -83,8 +83,6 @@ bugs! {
         TakesLongRoutes "RTE-3",
         /// An address that does not fit before the return route is written over the end of the onward route.
         WritesOverOnward "RTE-9",
-        /// What a message carries that nobody knows is sent on with it.
-        ForwardsUnknownItems "EXT-2",
         /// What follows the end of a message is not looked at.
         TakesTrailingBytes "COD-5",
         /// A number or length may be written longer than it need be.
@@ -119,8 +117,6 @@ bugs! {
         OlderDisplacesNewer "IDN-28",
         /// A history that contradicts the known one replaces it.
         ConflictDisplacesKnown "IDN-29",
-        /// A history that continues the known one is believed and not stored.
-        ForgetsNewerHistory "IDN-30",
         /// The store forgets no stranger.
         KeepsAllStrangers "IDN-33",
         /// An attestation may be of another identity.
@@ -169,8 +165,6 @@ bugs! {
         DropsPreviousKey "CHN-35",
         /// The plaintext of a Close, in the clear, closes the channel.
         ObeysBareClose "CHN-37",
-        /// A Close is taken note of, and nothing else.
-        IgnoresClose "CHN-48",
         /// The way to the peer follows a message that another has overtaken.
         FollowsOldMessages "CHN-46",
         /// The initiator's way to its peer follows the peer.

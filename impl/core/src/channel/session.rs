@@ -172,7 +172,6 @@ impl<S: Suite> Session<S> {
                 self.refreshed(shared, part(history), part(credentials))?;
                 Ok(Received::Nothing)
             }
-            Plaintext::Close if planted!(IgnoresClose) => Ok(Received::Nothing),
             Plaintext::Close => Ok(Received::Close),
         }
     }

@@ -307,9 +307,7 @@ impl Message {
         self.traced = traced;
         //= spec/src/extensions.md#ext-2
         //# A node MUST NOT forward items of a transport message that it does not know.
-        if !planted!(ForwardsUnknownItems) {
-            self.bytes.truncate(traced_end);
-        }
+        self.bytes.truncate(traced_end);
         Ok(())
     }
 
