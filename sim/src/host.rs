@@ -96,6 +96,11 @@ pub enum Input {
         /// The payload.
         payload: Vec<u8>,
     },
+    /// Whoever has papers of a victim presents them anew through a channel of its own.
+    PresentAnother {
+        /// The address that it sends to.
+        encryptor: Address,
+    },
     /// The wall clock jumps by so many seconds.
     Clock(i64),
     /// The identity gets another key, and the static key another attestation.
@@ -156,6 +161,11 @@ pub enum Output {
         /// Whether it has one.
         up: bool,
     },
+    /// The peer of a channel has presented itself anew.
+    Presented {
+        /// The address that applications send to.
+        encryptor: Address,
+    },
     /// A channel could not be opened.
     Failed {
         /// The world's number, at the end that opened it.
@@ -199,6 +209,8 @@ pub struct Face {
 pub struct Shown {
     /// Which of its faces.
     pub face: usize,
+    /// How often the identity has changed its key in them, at least.
+    pub rotations: usize,
     /// Why they are false, if they are.
     pub lie: Option<Lie>,
     /// Whether their signatures are not those that were made, but others that are as good.
@@ -263,7 +275,7 @@ pub trait Host {
     /// What it shows in its attempt of this number to open a channel; or where others open one to it.
     fn shown(&self, attempt: Option<usize>) -> Shown {
         let _ = attempt;
-        Shown { face: 0, lie: None, malleated: false, attested: self.face().attested }
+        Shown { face: 0, rotations: self.face().rotations, lie: None, malleated: false, attested: self.face().attested }
     }
 
     /// What its wall clock shows at `now`.

@@ -125,6 +125,8 @@ situations! {
     ConflictRefused => "a conflicting history was refused",
     /// Papers that do not fit the static key were refused.
     MisboundRefused => "papers of another static key were refused",
+    /// A history that the peer of an open channel presented as its own, and that is another's, was refused.
+    AnotherRefused => "another's history was refused in an open channel",
     /// An attestation that has expired, or is not valid yet, was refused.
     OutOfTimeRefused => "an attestation out of its time was refused",
     /// An attestation that names an older change was refused.

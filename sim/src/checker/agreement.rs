@@ -119,20 +119,32 @@ impl Agreement {
         self.channels.get(&node).is_some_and(|channels| channels.contains_key(encryptor))
     }
 
+    /// Whoever is at the other end of this channel of `node` presents himself anew, and is believed. `is_posing` says of a
+    /// node whether it has nothing to present but the history of its victim.
+    pub fn presented(
+        &self,
+        node: usize,
+        encryptor: &Address,
+        is_posing: impl Fn(usize) -> bool,
+    ) -> Result<(), Violation> {
+        let ends = self.channels.get(&node).and_then(|channels| self.ends.get(channels.get(encryptor)?));
+        let own = ends.into_iter().flatten().find(|end| end.node == node);
+        let Some((own, other)) = own.zip(self.other_end(node, encryptor)) else { return Ok(()) };
+        if self.owners.get(&own.peer) == Some(&other.node) && is_posing(other.node) {
+            let detail = format!("the history of another was believed of {}", own.peer);
+            return Err(Violation::new(Property::Agreement, node, detail));
+        }
+        Ok(())
+    }
+
     /// The other end of the channel behind this encryptor of `node`.
     pub fn other_end(&self, node: usize, encryptor: &Address) -> Option<&End> {
         let ends = self.ends.get(self.channels.get(&node)?.get(encryptor)?)?;
         ends.iter().find(|end| end.node != node)
     }
 
-    /// An end has opened. `rotations` says of a node how often its identity has changed its key by now.
-    pub fn opened(
-        &mut self,
-        end: End,
-        encryptor: Address,
-        handshake: [u8; 32],
-        rotations: impl Fn(usize) -> usize,
-    ) -> Result<Opening, Violation> {
+    /// An end has opened.
+    pub fn opened(&mut self, end: End, encryptor: Address, handshake: [u8; 32]) -> Result<Opening, Violation> {
         let no = |node, detail: String| Err(Violation::new(Property::Agreement, node, detail));
         self.channels.entry(end.node).or_default().insert(encryptor, handshake);
         let ends = self.ends.entry(handshake).or_default();
@@ -157,7 +169,7 @@ impl Agreement {
                     return no(end.node, format!("two histories of {} that conflict were accepted", end.peer));
                 }
                 let seen = self.seen.entry(key).or_default();
-                *seen = rotations(other.node).max(*seen);
+                *seen = other.shown.rotations.max(*seen);
                 continue;
             }
             let Some(stolen) = self.stolen.get(&other.node).filter(|stolen| stolen.from == end.peer) else {
@@ -194,15 +206,15 @@ mod tests {
     }
 
     fn shown(face: usize) -> Shown {
-        Shown { face, lie: None, malleated: false, attested: (Timestamp(0), Timestamp(1)) }
+        Shown { face, rotations: 0, lie: None, malleated: false, attested: (Timestamp(0), Timestamp(1)) }
     }
 
     /// A channel opens, named `name`, between two nodes that take each other for these.
     fn open(agreement: &mut Agreement, name: u8, ends: [(usize, Identifier, usize); 2]) -> Result<Opening, Violation> {
         let [one, other] = ends.map(|(node, peer, face)| End { node, peer, shown: shown(face) });
         let encryptor = || Address::local(&format!("e{name}"));
-        agreement.opened(one, encryptor(), [name; 32], |_| 0)?;
-        agreement.opened(other, encryptor(), [name; 32], |_| 0)
+        agreement.opened(one, encryptor(), [name; 32])?;
+        agreement.opened(other, encryptor(), [name; 32])
     }
 
     #[test]
@@ -227,11 +239,21 @@ mod tests {
             let mut agreement = world();
             let liar = End { node: 2, peer: ALICE, shown: Shown { lie: Some(lie), ..shown(1) } };
             let honest = End { node: 0, peer: MALLORY, shown: shown(0) };
-            agreement.opened(liar, Address::local("e1"), [1; 32], |_| 0)?;
-            agreement.opened(honest, Address::local("e1"), [1; 32], |_| 0)
+            agreement.opened(liar, Address::local("e1"), [1; 32])?;
+            agreement.opened(honest, Address::local("e1"), [1; 32])
         };
         assert_eq!(open(Lie::WrongPurpose).unwrap_err().property, Property::Agreement);
         assert_eq!(open(Lie::Expired), Ok(Opening::Agreed));
+    }
+
+    #[test]
+    fn whoever_presents_another_through_his_own_channel_is_noticed() {
+        let mut agreement = world();
+        open(&mut agreement, 1, [(2, ALICE, 0), (0, MALLORY, 0)]).unwrap();
+        let encryptor = Address::local("e1");
+        assert_eq!(agreement.presented(0, &encryptor, |_| false), Ok(()));
+        let violation = agreement.presented(0, &encryptor, |node| node == 2).unwrap_err();
+        assert_eq!(violation.property, Property::Agreement);
     }
 
     #[test]
@@ -239,7 +261,7 @@ mod tests {
         let mut agreement = world();
         open(&mut agreement, 1, [(0, BOB, 0), (1, ALICE, 0)]).unwrap();
         let third = End { node: 1, peer: ALICE, shown: shown(0) };
-        assert!(agreement.opened(third, Address::local("e9"), [1; 32], |_| 0).is_err());
+        assert!(agreement.opened(third, Address::local("e9"), [1; 32]).is_err());
     }
 
     #[test]
@@ -250,9 +272,10 @@ mod tests {
         assert!(agreement.is_misled(0, &BOB));
         agreement.forgets(0);
         assert!(!agreement.is_misled(0, &BOB));
-        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { node, peer, shown: shown(0) });
-        agreement.opened(one, Address::local("e2"), [2; 32], |_| 1).unwrap();
-        agreement.opened(other, Address::local("e2"), [2; 32], |_| 1).unwrap();
+        let rotated = Shown { rotations: 1, ..shown(0) };
+        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { node, peer, shown: rotated });
+        agreement.opened(one, Address::local("e2"), [2; 32]).unwrap();
+        agreement.opened(other, Address::local("e2"), [2; 32]).unwrap();
         assert!(open(&mut agreement, 3, [(0, BOB, 0), (2, ALICE, 0)]).is_err());
     }
 

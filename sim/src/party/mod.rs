@@ -19,8 +19,8 @@ use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::identity::{Identifier, MemoryStore};
 use razor::machine::{Deadline, Machine, Refused, Snapshot};
 use razor::node::{
-    self, AccessControl, Answer, AnyChannelPeer, Connected, ConnectionId, Echoer, Event, Flow, FlowControlId, Hop,
-    LocalOnly, Mailbox, Node, Provenance, Request, RequestId, Spec, ToAddresses, Worker,
+    self, AccessControl, Answer, AnyChannelPeer, Command, Connected, ConnectionId, Echoer, Event, Flow, FlowControlId,
+    Hop, LocalOnly, Mailbox, Node, Provenance, Request, RequestId, Spec, ToAddresses, Worker,
 };
 use razor::routing::{Address, Message, Route, TransportType};
 use razor::session::{self, Keeping, Kept};
@@ -75,6 +75,8 @@ struct Party<S: Suite> {
     next_connection: u64,
     /// The world's number of each channel that this end opened, by encryptor.
     tags: BTreeMap<Address, usize>,
+    /// How often the identity had changed its key when each of them began.
+    began: BTreeMap<usize, usize>,
     /// The world's number of each session, by the address that names it in events.
     sessions: BTreeMap<Address, usize>,
     /// What its listener bears, as long as the world can count along.
@@ -140,10 +142,12 @@ impl<S: Suite> Party<S> {
             connections_id: node.new_flow_control_id(),
             late: seed.stream(&format!("lateness of {}", plan.name)),
             lateness: plan.lateness,
-            places: plan.places.map(|plan::Places { open, open_per_source, open_per_peer }| channel::Places {
-                open,
-                open_per_source,
-                open_per_peer,
+            places: plan.places.map(|places| channel::Places {
+                open: places.open,
+                open_per_source: places.open_per_source,
+                open_per_peer: places.open_per_peer,
+                half_open: places.half_open.unwrap_or(PLACES.half_open),
+                half_open_per_source: places.half_open_per_source.unwrap_or(PLACES.half_open_per_source),
                 ..PLACES
             }),
             plan: plan.clone(),
@@ -161,6 +165,7 @@ impl<S: Suite> Party<S> {
             links: BTreeMap::new(),
             next_connection: 1,
             tags: BTreeMap::new(),
+            began: BTreeMap::new(),
             sessions: BTreeMap::new(),
             guests: BTreeMap::new(),
             answers: Vec::new(),
@@ -308,7 +313,7 @@ impl<S: Suite> Party<S> {
             }
             Event::SessionUp { session } => Output::Session { tag: self.sessions[&session], up: true },
             Event::SessionDown { session } => Output::Session { tag: self.sessions[&session], up: false },
-            Event::ChannelCredentials { .. } => return,
+            Event::ChannelCredentials { encryptor, .. } => Output::Presented { encryptor },
         };
         self.out.push_back(output);
     }
@@ -397,6 +402,7 @@ impl<S: Suite> Party<S> {
         match self.with(|node, env| channel::create::<S>(node, env, config, &route)) {
             Ok(addresses) => {
                 self.tags.insert(addresses.encryptor, tag);
+                self.began.insert(tag, self.papers.rotations());
             }
             Err(error) => self.out.push_back(Output::Failed { tag: Some(tag), error }),
         }
@@ -425,10 +431,22 @@ impl<S: Suite> Party<S> {
         if let Err(error) = self.papers.rotate(wall) {
             return self.out.push_back(Output::Dropped(error));
         }
+        let history = self.papers.identity.export().to_vec();
+        // Whoever poses as others has nothing of his own to show.
+        let open = self.guests.keys().filter(|_| self.papers.another.is_none());
+        for encryptor in open.cloned().collect::<Vec<_>>() {
+            self.present(&encryptor, history.clone());
+        }
         // A listener shows what it was started with.
         self.with(|node, env| node.stop_worker(env, &channel::LISTENER.into())).expect("the listener is there");
         self.places = None;
         self.listen();
+    }
+
+    /// Presents a history through an open channel; one that is closed already has nobody to hear it.
+    fn present(&mut self, encryptor: &Address, history: Vec<u8>) {
+        let command = Command::PresentCredentials { history, credentials: Vec::new() };
+        let _ = self.with(|node, env| node.command(env, encryptor, command));
     }
 
     /// A new machine in the same place.
@@ -443,6 +461,7 @@ impl<S: Suite> Party<S> {
         self.connections.clear();
         self.links.clear();
         self.tags.clear();
+        self.began.clear();
         self.sessions.clear();
         self.guests.clear();
         self.answers.clear();
@@ -495,6 +514,11 @@ impl<S: Suite> Host for Party<S> {
             Input::Left(link, bytes) => self.left(link, bytes),
             Input::Open { tag, route, expect, kept } => self.open(tag, route, expect, kept),
             Input::Say { route, payload } => self.say(route, &payload),
+            Input::PresentAnother { encryptor } => {
+                if let Some(history) = self.papers.another.clone() {
+                    self.present(&encryptor, history);
+                }
+            }
             Input::Clock(by) => self.ahead += by,
             Input::Rotate => self.rotate(),
             Input::Restart { forgets } => self.restart(forgets),
@@ -555,13 +579,15 @@ impl<S: Suite> Host for Party<S> {
     fn face(&self) -> Face {
         Face {
             identifier: self.papers.identity.identifier(),
-            rotations: self.papers.identity.changes().len() - 1,
+            rotations: self.papers.rotations(),
             attested: self.papers.shown(None).attested,
         }
     }
 
     fn shown(&self, attempt: Option<usize>) -> Shown {
-        self.papers.shown(attempt)
+        let began = attempt.and_then(|tag| self.began.get(&tag).copied());
+        let shown = self.papers.shown(attempt);
+        Shown { rotations: began.unwrap_or(shown.rotations), ..shown }
     }
 
     fn names(&self) -> Vec<Identifier> {

@@ -44,6 +44,8 @@ pub(super) struct Papers<A> {
     faces: Vec<Face>,
     /// Which of them is shown first.
     start: usize,
+    /// The history of its victim.
+    pub(super) another: Option<Vec<u8>>,
     /// Others that it is.
     crowd: Vec<Identifier>,
     /// Counts keys, so that each is another.
@@ -88,6 +90,7 @@ impl<A: Agreement> Papers<A> {
             earlier: Vec::new(),
             faces: Vec::new(),
             start: 0,
+            another: None,
             crowd: Vec::new(),
             keys: 1,
         };
@@ -110,7 +113,12 @@ impl<A: Agreement> Papers<A> {
     pub(super) fn shown(&self, attempt: Option<usize>) -> Shown {
         let number = attempt.map_or(0, |n| (self.start + n) % self.faces.len());
         let Face { lie, malleated, attested, .. } = self.faces[number];
-        Shown { face: number, lie, malleated, attested }
+        Shown { face: number, rotations: self.rotations(), lie, malleated, attested }
+    }
+
+    /// How often the identity has changed its key.
+    pub(super) fn rotations(&self) -> usize {
+        self.identity.changes().len() - 1
     }
 
     /// Everybody that it is.
@@ -157,6 +165,7 @@ impl<A: Agreement> Papers<A> {
     /// Becomes what an adversary of this class is, with what it has of `victim`, or posing as `other`; a forger tells
     /// these `lies`.
     pub(super) fn turn(&mut self, class: Class, victim: Option<&Self>, other: Option<&Self>, lies: &[Lie]) {
+        self.another = victim.map(|victim| victim.identity.export().to_vec());
         match (class, victim, other) {
             (Class::Misbinder, Some(victim), _) => {
                 let papers = Presentation::encode(&victim.identity, &victim.attestation, &[]);

@@ -253,7 +253,19 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
     let some = |class: Class, random: &mut Stream| {
         swarm.then(|| class.capabilities().iter().copied().filter(|_| random.below(2) == 0).collect::<Vec<_>>())
     };
+    // Somebody beside the way.
+    let apart: Vec<&String> = match plan.preset {
+        Preset::Calm if random.below(2) == 0 => {
+            plan.nodes.iter().map(|node| &node.name).filter(|name| plan.is_apart(name)).collect()
+        }
+        _ => Vec::new(),
+    };
     match (kind, middle) {
+        (Preset::Calm, _) if !apart.is_empty() => {
+            let at = Some(apart[random.index(apart.len())].clone());
+            let can = Some(vec![Capability::Flood]);
+            adversaries.push(Adversary { at, between: None, can, every, ..watcher(Class::Exhauster) });
+        }
         (Preset::Calm, _) if !swarm && random.below(2) == 0 => {
             adversaries.push(Adversary { acts: Ppm::percent(60), every, ..watcher(Class::Injector) });
         }
@@ -263,9 +275,13 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
             adversaries.push(Adversary { at: Some(node), between: None, can, every, ..watcher(Class::Exhauster) });
         }
         (Preset::Impostors, Some(node)) => {
-            // There is more that a forger can do than the others.
-            let forges = random.below(3) == 0;
-            let class = if forges { Class::Forger } else { Class::IMPOSTORS[random.index(Class::IMPOSTORS.len())] };
+            // There is more that a forger can do than the others, and thieves have to come at the right time.
+            let class = match random.below(6) {
+                0 | 1 => Class::Forger,
+                2 => Class::PurposeThief,
+                3 => Class::OldKeyThief,
+                _ => Class::IMPOSTORS[random.index(Class::IMPOSTORS.len())],
+            };
             // Whoever opens channels, or whom they are opened to.
             let ends = [channel.from.clone(), channel.to.clone()];
             let who = random.index(2);
@@ -296,6 +312,8 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
 fn listeners(plan: &mut Plan, random: &mut Stream) {
     let attacked = plan.adversaries.iter().any(|adversary| adversary.class != Class::Archivist);
     let sieged = plan.preset == Preset::Siege;
+    let flooded = plan.preset == Preset::Calm
+        && plan.adversaries.iter().any(|adversary| adversary.capabilities().contains(&Capability::Flood));
     let crowded = plan.adversaries.iter().any(|adversary| adversary.class == Class::Crowd);
     for n in 0..plan.nodes.len() {
         let name = &plan.nodes[n].name;
@@ -312,11 +330,14 @@ fn listeners(plan: &mut Plan, random: &mut Stream) {
             open: random.within(open_per_source as u64..=2 * open_per_source as u64) as usize,
             open_per_source,
             open_per_peer: random.within(channels as u64 + 1..=open_per_source as u64) as usize,
+            half_open: flooded.then_some(12),
+            half_open_per_source: flooded.then_some(4),
         };
         if channels > 0 {
             plan.nodes[n].trusts = if welcoming { Trusts::Everybody } else { Trusts::These(peers) };
             // A kept channel is opened again and again.
-            if attacked && plan.preset != Preset::Calm && plan.channels.iter().all(|channel| !channel.kept) {
+            if attacked && (flooded || plan.preset != Preset::Calm) && plan.channels.iter().all(|channel| !channel.kept)
+            {
                 plan.nodes[n].places = Some(places);
             }
         }
@@ -368,7 +389,7 @@ fn faults(plan: &Plan, random: &mut Stream) -> Vec<Fault> {
         })
         .collect();
     // Whoever is robbed may notice, and change the key: after the first channel, before the last.
-    let changes = random.below(2) == 0;
+    let changes = random.below(4) > 0;
     let robbed = plan.adversaries.iter().filter(|adversary| changes && adversary.class.is_a_thief());
     let at = plan.faulty / 5;
     faults.extend(robbed.filter_map(|thief| Some(Fault::Rotate { at, node: thief.victim.clone()? })));

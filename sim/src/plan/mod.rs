@@ -138,6 +138,12 @@ pub struct Places {
     pub open_per_source: usize,
     /// Of one peer.
     pub open_per_peer: usize,
+    /// Handshakes that have begun and are not finished, in all; plenty if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_open: Option<usize>,
+    /// The same of one source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_open_per_source: Option<usize>,
 }
 
 /// How what is sent over a link gets to the other end.
@@ -372,8 +378,24 @@ impl Plan {
     pub fn loses_nothing(&self) -> bool {
         self.faults.is_empty()
             && self.links.iter().all(|link| link.is_whole())
-            && self.adversaries.iter().all(|adversary| adversary.leaves_frames_alone())
+            && self.adversaries.iter().all(|adversary| {
+                adversary.leaves_frames_alone(adversary.at.as_ref().is_some_and(|node| self.is_apart(node)))
+            })
             && self.nodes.iter().all(|node| self.channels.iter().all(|channel| node.lateness <= channel.pace * 2))
+    }
+}
+
+impl Plan {
+    /// Whether this node is on no channel's way, and comes to the end of none over the connection that its opener comes
+    /// over.
+    pub(crate) fn is_apart(&self, name: &str) -> bool {
+        let Some(node) = self.node(name) else { return false };
+        let last = |from: usize, to: usize| self.way(from, to).and_then(|way| way.last().map(|(link, _)| *link));
+        self.channels.iter().all(|channel| {
+            let (Some(from), Some(to)) = (self.node(&channel.from), self.node(&channel.to)) else { return false };
+            let passes = self.way(from, to).is_none_or(|way| way.iter().any(|(_, at)| *at == node));
+            channel.inside.is_none() && !passes && from != node && last(from, to) != last(node, to)
+        })
     }
 }
 
@@ -433,8 +455,10 @@ impl Adversary {
         self.lies.as_deref().unwrap_or(Lie::ALL)
     }
 
-    fn leaves_frames_alone(&self) -> bool {
-        self.capabilities().iter().all(|capability| capability.leaves_frames_alone())
+    /// Whether what others send arrives. A flood from a source of its own takes no places of others.
+    fn leaves_frames_alone(&self, is_apart: bool) -> bool {
+        let harmless = |can: &Capability| can.leaves_frames_alone() || *can == Capability::Flood && is_apart;
+        self.capabilities().iter().all(harmless)
     }
 }
 

@@ -7,7 +7,12 @@ use crate::adversary::{Capability, Class, Intent};
 use crate::host::{APP, Input, LISTENER};
 use crate::trace::Cause;
 
+use crate::situation::Situation;
+
 use super::{ATTEMPTS, Event, World};
+
+/// How many handshakes somebody begins at a time who is not on anybody's way.
+const FLOOD: usize = 8;
 
 /// How many of its channels a besieger keeps busy: the oldest.
 const BUSY: usize = 2;
@@ -32,6 +37,9 @@ impl World {
         let (every, node, impostor) = (will.every(), will.node(), Class::IMPOSTORS.contains(&will.class()));
         let (intrudes, besieges, sets) =
             (will.can(Capability::Intrude), will.can(Capability::Siege), will.can(Capability::SetClocks));
+        // Who sees where first messages go sends its floods there as frames.
+        let floods =
+            will.can(Capability::Flood) && will.ways().iter().all(|way| will.knowledge().listener(*way).is_none());
         if let Some(node) = node.filter(|node| !self.standing[*node].is_down) {
             // An impostor has nothing else to do.
             let rarely = match self.adversaries[adversary].class() {
@@ -42,6 +50,9 @@ impl World {
             };
             if intrudes && self.mischief.below(rarely) == 0 {
                 self.intrude(adversary, node);
+            }
+            if floods {
+                self.flood(adversary, node);
             }
             if besieges {
                 match self.mischief.below(8) {
@@ -57,6 +68,21 @@ impl World {
         self.queue.schedule(self.queue.now() + every, Event::Mischief { adversary });
     }
 
+    /// An adversary's node begins handshakes with whom others open channels to, and finishes none.
+    fn flood(&mut self, adversary: usize, node: usize) {
+        let ends: Vec<usize> = self.plan.channels.iter().filter_map(|channel| self.plan.node(&channel.to)).collect();
+        let Some(&target) = self.mischief.pick(&ends) else { return };
+        let Some(route) = self.route(node, target, LISTENER, false) else { return };
+        self.reached(Situation::Flooded);
+        let cause = self.note_deed(adversary, Capability::Flood, target);
+        for _ in 0..FLOOD {
+            self.attacks += 1;
+            let payload = self.mischief.bytes(32);
+            self.trace.because(cause);
+            self.step(node, Input::Say { route: route.clone(), payload }, Intent::Honest);
+        }
+    }
+
     /// An adversary's node opens a channel of its own to a listener, as honest code does.
     fn intrude(&mut self, adversary: usize, node: usize) {
         let class = self.adversaries[adversary].class();
@@ -66,7 +92,10 @@ impl World {
             let from = Some(&channel.from).filter(|_| posing || matches!(class, Class::Equivocator | Class::Crowd));
             from.into_iter().chain([&channel.to])
         });
-        let ends: Vec<usize> = ends.filter_map(|name| self.plan.node(name)).collect();
+        // Nobody poses as Alice to Alice; but with her own key somebody might pose as others to her.
+        let victim = self.plan.adversaries[adversary].victim.as_ref();
+        let useful = |name: &&String| (victim == Some(*name)) == (class == Class::StaticThief);
+        let ends: Vec<usize> = ends.filter(useful).filter_map(|name| self.plan.node(name)).collect();
         let Some(&target) = self.mischief.pick(&ends) else { return };
         let Some(route) = self.route(node, target, LISTENER, false) else { return };
         let expect = self.hosts[target].face().identifier;
@@ -84,9 +113,10 @@ impl World {
     pub(super) fn attempt_opened(&mut self, node: usize, encryptor: Address) {
         self.siege.entry(node).or_default().push(encryptor.clone());
         let payload = self.words.bytes(24);
-        let input = Input::Say { route: vec![encryptor, APP.into()], payload };
+        let input = Input::Say { route: vec![encryptor.clone(), APP.into()], payload };
         // What it says comes out with the rest of this step.
         self.hosts[node].handle(self.queue.now(), input);
+        self.hosts[node].handle(self.queue.now(), Input::PresentAnother { encryptor });
     }
 
     /// It says something through one of its oldest channels; the others are silent.

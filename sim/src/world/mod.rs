@@ -466,6 +466,14 @@ impl World {
                     self.reached(Situation::HandshakeFailed);
                 }
             }
+            Output::Presented { encryptor } => {
+                self.tell(node, || "the peer of a channel presents itself anew".into());
+                let is_posing = |node| {
+                    self.adversaries.iter().any(|will| will.node() == Some(node) && will.class().needs_a_victim())
+                };
+                let verdict = self.agreement.presented(node, &encryptor, is_posing);
+                self.judge(verdict);
+            }
             Output::Closed { encryptor } => {
                 self.tell(node, || "a channel is closed".into());
                 if let Some(auditor) = &mut self.auditor {
@@ -537,10 +545,14 @@ impl World {
         if let Some(auditor) = &mut self.auditor {
             auditor.opened(node, encryptor.clone(), handshake);
         }
-        let shown = self.hosts[node].shown(tag);
-        let rotations = |node: usize| self.hosts[node].face().rotations;
+        let mut shown = self.hosts[node].shown(tag);
+        // Nobody says with which papers a handshake began that others began, or a session.
+        let keeps = self.talks.iter().any(|talk| talk.kept && talk.from == node);
+        if tag.is_none() && (keeps || self.standing[node].changed_lately(now)) {
+            shown.rotations = 0;
+        }
         let opening = if self.checks {
-            self.agreement.opened(End { node, peer, shown }, encryptor.clone(), handshake, rotations)
+            self.agreement.opened(End { node, peer, shown }, encryptor.clone(), handshake)
         } else {
             Ok(Opening::First)
         };
@@ -631,6 +643,7 @@ impl World {
             "IDN-28" => Situation::OlderHistoryRefused,
             "IDN-29" => Situation::ConflictRefused,
             "PUR-15" => Situation::MisboundRefused,
+            "IDN-19" => Situation::AnotherRefused,
             "PUR-7" | "PUR-8" | "PUR-9" => Situation::OutOfTimeRefused,
             "PUR-4" => Situation::StaleAttestationRefused,
             "PUR-10" => Situation::ForgedAttestationRefused,

@@ -322,8 +322,12 @@ impl Auditor {
             return Ok(());
         }
         let first_messages = self.begun.get(&(node, way.1.clone())).cloned();
-        if secret.is_none() && (first_messages.is_none() || self.check_sealed(node, &way, queues, &payload).is_ok()) {
-            return self.check_sealed(node, &way, queues, &payload);
+        if secret.is_none() {
+            // A peer who presents itself anew has a way back, too.
+            let sealed = self.check_sealed(node, &way, queues, &payload);
+            if first_messages.is_none() || sealed.is_ok() {
+                return sealed;
+            }
         }
         let Some(first_messages) = first_messages else {
             self.missed.insert(node);
