@@ -5,8 +5,6 @@
 use razor::error::Result;
 use razor::routing::{Address, Limits, Message, Route, Tail};
 
-use crate::host::LISTENER;
-
 /// Bytes before the CBOR array's first item: the frame's length and the array's head.
 const BEFORE: usize = 5;
 
@@ -49,18 +47,13 @@ impl Frame {
         bytes
     }
 
-    fn is_for_a_listener(&self) -> bool {
-        self.onward.last() == Some(&LISTENER.into())
-    }
-
     /// What the payload looks like to somebody without keys.
     pub fn kind(&self) -> Kind {
         match self.payload.first_chunk::<8>() {
             Some(nonce) if nonce[..4] == [0; 4] && self.payload.len() >= 24 => {
                 Kind::Channel(u64::from_be_bytes(*nonce))
             }
-            // A listener takes whatever is long enough for one.
-            _ if self.payload.len() == 32 || self.payload.len() > 32 && self.is_for_a_listener() => Kind::FirstMessage,
+            _ if self.payload.len() == 32 => Kind::FirstMessage,
             _ if self.payload.len() >= 32 + 48 => Kind::Handshake,
             _ => Kind::Other,
         }
