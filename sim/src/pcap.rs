@@ -277,9 +277,11 @@ mod tests {
             packets.push(Packet { at: time, bytes: file[at + 16..at + 16 + len].to_vec() });
             at += 16 + len;
         }
-        let is_long = |entry: &&Entry| entry.what == What::Sent && entry.bytes.len() > DATAGRAM + LENGTH;
-        let datagrams = report.plan.links.iter().all(|link| link.kind == Kind::Datagram);
-        let cut = if datagrams { report.entries.iter().filter(is_long).count() as u64 } else { 0 };
+        let is_long = |entry: &&Entry| {
+            let datagram = entry.way.is_some_and(|way| report.plan.links[way.link].kind == Kind::Datagram);
+            datagram && entry.what == What::Sent && entry.bytes.len() > DATAGRAM + LENGTH
+        };
+        let cut = report.entries.iter().filter(is_long).count() as u64;
         assert_eq!(written, Written { packets: packets.len() as u64, cut });
         assert!(packets.windows(2).all(|pair| pair[0].at <= pair[1].at));
         (report.plan, report.entries, packets)
