@@ -148,7 +148,6 @@ impl<S: Suite> Party<S> {
                 open_per_peer: places.open_per_peer,
                 half_open: places.half_open.unwrap_or(PLACES.half_open),
                 half_open_per_source: places.half_open_per_source.unwrap_or(PLACES.half_open_per_source),
-                ..PLACES
             }),
             plan: plan.clone(),
             seed,
