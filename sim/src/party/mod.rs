@@ -2,7 +2,7 @@
 //!
 //! What stands between the node and the world is what a driver would be: it carries bytes, answers
 //! requests, some of them late, and takes what arrives in the application's inbox. An adversary's node is the same
-//! machine with other [`papers`].
+//! machine with other papers.
 
 mod forge;
 mod lies;

@@ -1,6 +1,6 @@
 //! A world: hosts, the links between them, adversaries on the way, and the checkers.
 //!
-//! Time is virtual. Everything that happens is an [`Event`] in one queue; a step gives one host one input and does what
+//! Time is virtual. Everything that happens is an event in one queue; a step gives one host one input and does what
 //! it says. Read in this order:
 //!
 //! | file | what |
