@@ -3,10 +3,18 @@
 //! The adversary reads and writes the wire with the codec that honest nodes use.
 
 use razor::error::Result;
-use razor::routing::{Address, Limits, Message, Route, Tail};
+use razor::routing::{Address, Limits, Message, Route, RouteRef, Tail};
+use razor::wire::cbor;
+
+/// The bytes of a frame's length.
+const LENGTH: usize = 4;
 
 /// Bytes before the CBOR array's first item: the frame's length and the array's head.
-const BEFORE: usize = 5;
+const BEFORE: usize = LENGTH + 1;
+
+/// The head of the array, without and with a tracing text.
+const PLAIN: u8 = 0x83;
+const WITH_TRACING: u8 = 0x84;
 
 /// A frame taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,18 +29,49 @@ pub struct Frame {
     pub tracing: Option<String>,
 }
 
-impl Frame {
-    /// Takes a whole frame apart, with limits wide enough for anything a node sends.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let traced = bytes.get(4) == Some(&0x84);
-        let mut message = Message::raw(bytes.to_vec(), 0);
-        message.unfold(BEFORE, &Limits::CEILING, |_| Ok(traced))?;
-        Ok(Self {
-            onward: message.onward().iter().map(|address| address.to_owned()).collect(),
-            back: message.return_route().iter().map(|address| address.to_owned()).collect(),
+/// Reads a whole frame, with limits wide enough for anything a node sends.
+pub fn read(bytes: &[u8]) -> Result<Message> {
+    let traced = bytes.get(LENGTH) == Some(&WITH_TRACING);
+    let mut message = Message::raw(bytes.to_vec(), 0);
+    message.unfold(BEFORE, &Limits::CEILING, |_| Ok(traced))?;
+    Ok(message)
+}
+
+/// Whether these bytes, which read as that message, are that frame in its one encoding and nothing else: it is the
+/// shortest.
+pub fn is_exactly(bytes: &[u8], message: &Message) -> bool {
+    let string = |length: usize| cbor::head_len(length as u64) + length;
+    let route = |route: RouteRef<'_>| {
+        let addresses: usize = route.iter().map(|address| address.encoded_len()).sum();
+        cbor::head_len(route.len() as u64) + addresses
+    };
+    let (head, tracing) = message.tracing().map_or((PLAIN, 0), |text| (WITH_TRACING, string(text.len())));
+    let payload = string(message.payload().len());
+    let length = BEFORE + route(message.onward()) + route(message.return_route()) + payload + tracing;
+    let announced = ((length - LENGTH) as u32).to_be_bytes();
+    bytes.len() == length && bytes.starts_with(&announced) && bytes.get(LENGTH) == Some(&head)
+}
+
+impl From<&Message> for Frame {
+    fn from(message: &Message) -> Self {
+        Self {
+            onward: addresses(message.onward()),
+            back: addresses(message.return_route()),
             payload: message.payload().to_vec(),
             tracing: message.tracing().map(str::to_owned),
-        })
+        }
+    }
+}
+
+/// The addresses of a route.
+pub fn addresses(route: RouteRef<'_>) -> Vec<Address> {
+    route.iter().map(|address| address.to_owned()).collect()
+}
+
+impl Frame {
+    /// Takes a whole frame apart.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        read(bytes).map(|message| Self::from(&message))
     }
 
     /// Puts it together again.
@@ -40,7 +79,7 @@ impl Frame {
         let route = |addresses: &[Address]| addresses.iter().cloned().collect::<Route>();
         let mut message = Message::new(route(&self.onward).as_ref(), route(&self.back).as_ref(), &self.payload);
         message.set_tracing(self.tracing.as_deref());
-        let head = if self.tracing.is_some() { 0x84 } else { 0x83 };
+        let head = if self.tracing.is_some() { WITH_TRACING } else { PLAIN };
         message.fold(&[head], Tail::Tracing);
         let mut bytes = (message.payload().len() as u32).to_be_bytes().to_vec();
         bytes.extend_from_slice(message.payload());
@@ -87,6 +126,7 @@ mod tests {
                 tracing,
             };
             let bytes = frame.encode();
+            assert!(is_exactly(&bytes, &read(&bytes).unwrap()));
             assert_eq!(bytes.len(), 4 + u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize);
             assert_eq!(Frame::decode(&bytes).unwrap(), frame);
         }

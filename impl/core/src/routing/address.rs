@@ -62,6 +62,10 @@ impl<'a> AddressRef<'a> {
 
     /// Reads the CBOR form, of any length.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
+        if let Some((address, rest)) = Self::split_short(reader.rest()) {
+            reader.skip_to(rest);
+            return Ok(address);
+        }
         reader.array_of(2)?;
         //= spec/src/routing.md#rte-1
         //# A receiver MUST refuse an address whose transport type is larger than 255.
@@ -72,15 +76,17 @@ impl<'a> AddressRef<'a> {
 
     /// The first of encoded addresses that stand one after the other in a route, and those behind it.
     pub(super) fn split_first(items: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        // Nearly all addresses have these two forms. They are read without a decoder: a hop does it again and again.
+        let mut reader = Reader::new(items);
+        Some((Self::read(&mut reader).ok()?, reader.rest()))
+    }
+
+    /// The same, of the two forms that nearly all addresses have. Every hop reads them: so they are read without a
+    /// decoder.
+    fn split_short(items: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (transport, len, rest) = match items {
             [0x82, transport @ ..=23, len @ 0x40..=0x57, rest @ ..] => (transport, len & 0x1f, rest),
             [0x82, transport @ ..=23, 0x58, len @ 24..=255, rest @ ..] => (transport, *len, rest),
-            _ => {
-                let mut reader = Reader::new(items);
-                let first = Self::read(&mut reader).ok()?;
-                return Some((first, items.get(reader.position()..)?));
-            }
+            _ => return None,
         };
         let (value, rest) = rest.split_at_checked(usize::from(len))?;
         Some((Self { transport: TransportType(*transport), value }, rest))

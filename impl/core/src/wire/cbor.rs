@@ -80,6 +80,16 @@ impl<'a> Reader<'a> {
         self.decoder.input().get(start..self.position()).unwrap_or_default()
     }
 
+    /// The bytes that are not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.decoder.input().get(self.position()..).unwrap_or_default()
+    }
+
+    /// Goes on reading at `rest`, the end of what was not read yet: what is before it was read by other means.
+    pub fn skip_to(&mut self, rest: &'a [u8]) {
+        self.decoder.set_position(self.decoder.input().len().saturating_sub(rest.len()));
+    }
+
     /// Whether all bytes are read.
     pub fn is_at_end(&self) -> bool {
         self.position() >= self.decoder.input().len()

@@ -9,13 +9,14 @@ mod inbound;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use razor::routing::Address;
+use razor::routing::{Address, Message};
 use sha2::{Digest as _, Sha256};
 
-use crate::frame::Frame;
+use crate::frame::{self, addresses};
 use crate::host::{ECHO, LISTENER};
 
 pub use self::book::{Book, Bytes32};
@@ -199,57 +200,53 @@ impl Auditor {
     /// Bytes came to `node` over `link`. First messages are kept until they are answered; of channel messages it is
     /// known whether they have to be accepted, unless the node `is_behind` and takes them later.
     pub fn arrived(&mut self, node: usize, link: usize, bytes: &[u8], is_behind: bool) {
-        let pieces = match self.pieces.entry((node, link)) {
-            Entry::Occupied(pieces) => {
-                let pieces = pieces.into_mut();
-                pieces.extend_from_slice(bytes);
-                pieces
-            }
+        let (waited, new) = match self.pieces.entry((node, link)) {
+            Entry::Occupied(mut pieces) => (std::mem::take(pieces.get_mut()), bytes),
             // The byte that opens a connection stands before its frames.
-            Entry::Vacant(new) => new.insert(bytes.get(1..).unwrap_or_default().to_vec()),
+            Entry::Vacant(_) => (Vec::new(), bytes.get(1..).unwrap_or_default()),
         };
-        let mut frames = Vec::new();
-        while let Some(length) = pieces.first_chunk::<4>().map(|length| 4 + u32::from_be_bytes(*length) as usize)
-            && length <= pieces.len()
+        // Nearly always it is one whole frame.
+        let joined = if waited.is_empty() { Cow::Borrowed(new) } else { Cow::Owned([&waited, new].concat()) };
+        let mut rest = &joined[..];
+        while let Some(length) = rest.first_chunk::<4>().map(|length| 4 + u32::from_be_bytes(*length) as usize)
+            && let Some((frame, others)) = rest.split_at_checked(length)
         {
-            frames.push(pieces.drain(..length).collect::<Vec<u8>>());
+            self.frame_arrived(node, link, frame, is_behind);
+            rest = others;
         }
-        for frame in frames {
-            let Ok(Frame { onward, back, payload, .. }) = Frame::decode(&frame) else { continue };
-            if let [decryptor] = &onward[..] {
-                self.sealed_arrived(node, decryptor, link, &back, &payload, is_behind);
-            }
-            if onward.first() != Some(&Address::local(LISTENER)) || payload.len() < 32 {
-                continue;
-            }
-            let begun = self.begun.entry((node, back)).or_default();
-            if !begun.contains(&payload) {
-                begun.push(payload);
-            }
-            if begun.len() > FIRST_MESSAGES {
-                begun.remove(0);
-            }
+        self.pieces.insert((node, link), rest.to_vec());
+    }
+
+    fn frame_arrived(&mut self, node: usize, link: usize, frame: &[u8], is_behind: bool) {
+        let Ok(message) = frame::read(frame) else { return };
+        let Some(first) = message.onward().first() else { return };
+        if message.onward().len() == 1 {
+            self.sealed_arrived(node, link, &message, is_behind);
+        }
+        let payload = message.payload();
+        if first != Address::local(LISTENER).as_ref() || payload.len() < 32 {
+            return;
+        }
+        let begun = self.begun.entry((node, addresses(message.return_route()))).or_default();
+        if !begun.iter().any(|known| known == payload) {
+            begun.push(payload.to_vec());
+        }
+        if begun.len() > FIRST_MESSAGES {
+            begun.remove(0);
         }
     }
 
     /// A message came for a decryptor of `node`.
-    fn sealed_arrived(
-        &mut self,
-        node: usize,
-        decryptor: &Address,
-        link: usize,
-        back: &[Address],
-        payload: &[u8],
-        is_behind: bool,
-    ) {
-        let Some(sealed) = self.sealed.get(&hash(payload)) else { return };
+    fn sealed_arrived(&mut self, node: usize, link: usize, message: &Message, is_behind: bool) {
+        let Some(sealed) = self.sealed.get(&hash(message.payload())) else { return };
         let Sealed { sender, place, nonce, is_payload, is_close, number } = sealed;
         let Some(direction) = self.directions.get_mut(sender).and_then(|all| all.get_mut(*place)) else { return };
         let Direction { name, own: peer, other, .. } = direction;
-        if other.receiver != node || other.decryptor != *decryptor {
+        if other.receiver != node || message.onward().first() != Some(other.decryptor.as_ref()) {
             return;
         }
         other.is_blurred |= is_behind;
+        let back = &addresses(message.return_route());
         let accepted = other.arrives(&Arriving { nonce: *nonce, is_payload: *is_payload, link, back, peer });
         match (accepted, number) {
             (Some(true), Some(number)) => _ = self.due.insert((node, *number)),
@@ -281,20 +278,21 @@ impl Auditor {
         bytes: &[u8],
         secret_of: &mut dyn FnMut(Option<usize>, &Bytes32) -> Option<Bytes32>,
     ) -> Result<(), &'static str> {
-        let frame = Frame::decode(bytes).ok().filter(|frame| frame.encode() == bytes);
-        let Frame { onward, back, payload, .. } = frame.ok_or("what a node sent is no frame, or more than one")?;
-        let Some(last) = onward.last().cloned() else { return Ok(()) };
-        let way = (link, onward);
+        let message = frame::read(bytes).ok().filter(|message| frame::is_exactly(bytes, message));
+        let message = message.ok_or("what a node sent is no frame, or more than one")?;
+        let (back, payload) = (message.return_route(), message.payload());
         // Whatever a node sends on has more on its way back, and what it echoes is not its own.
-        let own = match &back[..] {
-            [] => return self.check_sealed(node, &way, queues, &payload),
-            [own] if *own != Address::local(ECHO) => own,
-            _ => return Ok(()),
+        let own = back.first().filter(|own| *own != Address::local(ECHO).as_ref());
+        if message.onward().is_empty() || back.len() > 1 || back.len() == 1 && own.is_none() {
+            return Ok(());
+        }
+        let way = (link, addresses(message.onward()));
+        let (Some(own), Some(key)) = (own.map(|own| own.to_owned()), payload.first_chunk::<32>()) else {
+            return self.check_sealed(node, &way, queues, payload);
         };
-        let Some(key) = payload.first_chunk::<32>() else { return self.check_sealed(node, &way, queues, &payload) };
         if let Some(first) = self.initiators.get(&(node, own.clone())) {
             let responders = self.responders.get(first).map(Vec::as_slice).unwrap_or_default();
-            let finished = responders.iter().find_map(|to| Some((to, to.finished(&payload)?)));
+            let finished = responders.iter().find_map(|to| Some((to, to.finished(payload)?)));
             let Some((responder, (name, [to_initiator, to_responder]))) = finished else {
                 if self.missed.is_empty() {
                     return Err("a message 3 is not what the book says");
@@ -316,7 +314,7 @@ impl Auditor {
             return Ok(());
         }
         let secret = secret_of(Some(node), key);
-        if last == Address::local(LISTENER) && payload.len() == 32 {
+        if way.1.last() == Some(&Address::local(LISTENER)) && payload.len() == 32 {
             self.keep(key, secret).ok_or("the ephemeral key of a message 1 was not drawn for it")?;
             self.initiators.insert((node, own.clone()), *key);
             return Ok(());
@@ -324,7 +322,7 @@ impl Auditor {
         let first_messages = self.begun.get(&(node, way.1.clone())).cloned();
         if secret.is_none() {
             // A peer who presents itself anew has a way back, too.
-            let sealed = self.check_sealed(node, &way, queues, &payload);
+            let sealed = self.check_sealed(node, &way, queues, payload);
             if first_messages.is_none() || sealed.is_ok() {
                 return sealed;
             }
@@ -335,7 +333,7 @@ impl Auditor {
         };
         let ephemeral = self.keep(key, secret).ok_or("the ephemeral key of a message 2 was not drawn for it")?;
         let mut answers = first_messages.iter().rev();
-        let answered = answers.find_map(|first| self.answered(first, &ephemeral, &payload, secret_of));
+        let answered = answers.find_map(|first| self.answered(first, &ephemeral, payload, secret_of));
         if let Some((first, transcript)) = answered.ok_or("a message 2 is not what the book says")? {
             if !self.ephemerals.contains_key(&first) {
                 self.missed.insert(node);
