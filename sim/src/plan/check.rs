@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use razor::channel;
+
 use crate::adversary::Class;
 use crate::seed::Ppm;
 
-use super::{Channel, Fault, Kind, Plan, Trusts};
+use super::{Channel, Fault, Kind, Node, Places, Plan, Trusts};
 
 /// The most hops of a channel's way: what a route holds, with room for those that adversaries add.
 pub const MAX_HOPS: usize = 20;
@@ -37,6 +39,28 @@ macro_rules! ensure {
     };
 }
 
+/// A listener bears no fewer than its specification has it bear, whatever it is told.
+fn check_places(node: &Node) -> Result<(), Invalid> {
+    let Some(Places { open, open_per_source, open_per_peer, half_open, half_open_per_source }) = node.places else {
+        return Ok(());
+    };
+    let least = channel::Places::FLOOR;
+    for (places, least, what) in [
+        (Some(open), least.open, "open channels"),
+        (Some(open_per_source), least.open_per_source, "open channels of one source"),
+        (Some(open_per_peer), least.open_per_peer, "open channels of one peer"),
+        (half_open, least.half_open, "half-open handshakes"),
+        (half_open_per_source, least.half_open_per_source, "half-open handshakes of one source"),
+    ] {
+        ensure!(
+            places.is_none_or(|places| places >= least),
+            "node {:?}: a listener bears at least {least} {what}",
+            node.name
+        );
+    }
+    Ok(())
+}
+
 impl Plan {
     /// Checks the whole plan.
     ///
@@ -52,6 +76,7 @@ impl Plan {
                 "node {:?}: strangers share at least {STRANGERS} bytes",
                 node.name
             );
+            check_places(node)?;
             if let Trusts::These(names) = &node.trusts {
                 names.iter().try_for_each(|name| self.known(name, &format!("node {:?} trusts", node.name)))?;
             }

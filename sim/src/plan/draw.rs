@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use razor::channel;
+
 use crate::adversary::{Capability, Class};
 use crate::seed::{Ppm, Seed, Stream};
 
@@ -326,8 +328,9 @@ fn listeners(plan: &mut Plan, random: &mut Stream) {
         // Whoever fills a listener is not the opener of its channels: those have fewer than half of the places, and no
         // more than one peer may have.
         let open_per_source = random.within(0..=8) as usize + 2 * channels + 1;
+        let open = random.within(open_per_source as u64..=2 * open_per_source as u64) as usize;
         let places = Places {
-            open: random.within(open_per_source as u64..=2 * open_per_source as u64) as usize,
+            open: open.max(channel::Places::FLOOR.open),
             open_per_source,
             open_per_peer: random.within(channels as u64 + 1..=open_per_source as u64) as usize,
             half_open: flooded.then_some(12),
@@ -450,6 +453,12 @@ mod tests {
             (&format!("{link}[[channel]]\nfrom = \"a\"\nto = \"c\""), "\"c\""),
             (&format!("{link}[[link]]\nbetween = [\"c\", \"d\"]\n[[channel]]\nfrom = \"a\"\nto = \"d\""), "no way"),
             (&format!("{link}[[adversary]]\nclass = \"hop\""), "`at`"),
+            (
+                &format!(
+                    "{link}[[node]]\nname = \"a\"\nplaces = {{ open = 3, open-per-source = 2, open-per-peer = 2 }}"
+                ),
+                "at least 4 open channels",
+            ),
             (&format!("{link}[[fault]]\nwhat = \"pause\"\nat = \"1ms\"\nlasts = \"1ms\"\nnode = \"x\""), "\"x\""),
         ] {
             let error = Sketch::parse(text).and_then(|sketch| sketch.draw(Seed(1))).unwrap_err();

@@ -222,6 +222,8 @@ impl Auditor {
         let Some(first) = message.onward().first() else { return };
         if message.onward().len() == 1 {
             self.sealed_arrived(node, link, &message, is_behind);
+        } else {
+            self.led_astray(node, &message);
         }
         let payload = message.payload();
         if first != Address::local(LISTENER).as_ref() || payload.len() < 32 {
@@ -234,6 +236,14 @@ impl Auditor {
         if begun.len() > FIRST_MESSAGES {
             begun.remove(0);
         }
+    }
+
+    /// A message came to `node` that may reach a decryptor there in other ways than the one it was sent along: what
+    /// becomes of it is not known.
+    fn led_astray(&mut self, node: usize, message: &Message) {
+        let passes = |end: &Inbound| message.onward().iter().any(|address| address == end.decryptor.as_ref());
+        let ends = self.directions.values_mut().flatten().map(|direction| &mut direction.other);
+        ends.filter(|end| end.receiver == node && passes(end)).for_each(|end| end.is_blurred = true);
     }
 
     /// A message came for a decryptor of `node`.
