@@ -358,7 +358,7 @@ pub fn contract_channel_responder(data: &[u8]) {
     judge::<channel::Middle<channel::Responder>>(data);
 }
 
-/// A node with workers, a listener of secure channels and hostile connections keeps the contract.
+/// A node with workers, a listener of secure channels, a session and hostile connections keeps the contract.
 pub fn contract_node(data: &[u8]) {
     judge::<node::Outside>(data);
 }

@@ -17,6 +17,7 @@ use crate::node::{
     Mailbox, Node, Output, Port, Provenance, Request, RequestId, Spec, Worker,
 };
 use crate::routing::{Address, Message, Route};
+use crate::session::{self, Keeping};
 use crate::vault::suite::Aes256GcmSha256;
 use crate::{Error, Result, transport, vault};
 use arbitrary::Arbitrary;
@@ -284,6 +285,10 @@ impl World for Outside {
         let [person, _] = PEOPLE.with(Clone::clone);
         let listening = Listening { places: Places::FLOOR, reached_through: all(), ..Listening::default() };
         listen::<Aes256GcmSha256>(&mut node, env, person.config.clone(), listening).unwrap();
+        // With itself, so that every part of a session is in one machine.
+        let (channel, route) = (person.config.clone(), Route::new().then("api"));
+        let keeping = Keeping { channel, route, echo: "echo".into(), session: session::Config::FLOOR };
+        session::keep::<Aes256GcmSha256>(&mut node, env, keeping).unwrap();
         let (opened, requests, crossing, store) = Default::default();
         (Self { listener, newest: LINK.0, opened, link, crossing, requests, person, store }, node)
     }
