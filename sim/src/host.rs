@@ -44,12 +44,22 @@ pub const PRIVATE: &str = "private";
 /// A worker of every node that sends messages on to the application, and to nobody else.
 pub const NARROW: &str = "narrow";
 
-/// The first address of a worker of every node that sends payloads back, and its second, which nobody may reach from
-/// outside.
+/// The first address of a worker of every node that sends payloads back, and its second, which only the node itself may
+/// reach.
 pub const FRONT: &str = "front";
 
 /// The second.
 pub const REAR: &str = "rear";
+
+/// An inbox of every node for others alone: for identities that nobody has, whose names differ from those of this world
+/// in the last bit.
+pub const MEMBERS: &str = "members";
+
+/// The address of a listener of every node that trusts those same others, and nobody else.
+pub const CLOSED: &str = "closed";
+
+/// An inbox of every node that is reached through the channels of that listener alone.
+pub const BACKROOM: &str = "backroom";
 
 /// For whom a delivered message speaks, as its receiver was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,6 +264,11 @@ pub trait Host {
     /// What it had to do since the last call.
     fn work(&mut self) -> Work {
         Work::default()
+    }
+
+    /// How many workers it has that belong to nothing which is open.
+    fn leftovers(&self) -> usize {
+        0
     }
 
     /// The peer of each channel that its listener holds open, and what that listener bears.

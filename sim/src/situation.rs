@@ -113,6 +113,8 @@ situations! {
     OtherVersion => "a connection was opened with another version",
     /// A message came that leads nowhere.
     Futile => "a message came that leads nowhere",
+    /// Whoever had opened a channel tried to reach somebody who is not for him.
+    Trespassed => "a guest tried to reach whom he may not",
     /// A large frame was announced, of which little came at first.
     Large => "a large frame was announced",
     /// A replayed channel message was refused.

@@ -67,6 +67,12 @@ lies! {
     Itself {
         /// A change that its own key did not sign.
         UnsignedChange, "IDN-16";
+        /// As before, and the first of all.
+        UnsignedFirstChange, "IDN-16";
+        /// A change that an older key approved than the one that it takes out.
+        ApprovedByOldKey, "IDN-15";
+        /// More changes than anybody takes, all of them good.
+        TooManyChanges, "IDN-8";
         /// The two signatures of a change have changed places.
         SwappedSignatures, "IDN-16";
         /// A change that names the one before the last.
@@ -111,9 +117,11 @@ lies! {
         OlderChange, "PUR-4";
         /// An attestation that names an older change, signed by the key of that.
         StaleAttestation, "PUR-4";
-        /// An attestation that is good for longer than the key that made it.
+        /// An attestation that names the latest change, signed by an older key.
+        SignedByOldKey, "PUR-10";
+        /// An attestation that is good for longer than the key that made it, though not for longer than the key before.
         OutlivesKey, "PUR-5";
-        /// An attestation that is older than the key that made it.
+        /// An attestation that is older than the key that made it, though not older than the key before.
         PrecedesKey, "PUR-6";
         /// An attestation that has not been made yet.
         FromTheFuture, "PUR-7";
@@ -131,6 +139,16 @@ lies! {
         LongNumber, "COD-2";
         /// A length in the papers written longer than need be.
         LongLength, "COD-2";
+        /// More credentials than anybody takes.
+        TooManyCredentials, "PUR-20";
+        /// A credential that is longer than anybody takes.
+        LargeCredential, "PUR-21";
+        /// A credential of another version.
+        CredentialOfOtherVersion, "PUR-22";
+        /// A credential in the envelope of an attestation.
+        CredentialUnderWrongTag, "PUR-22";
+        /// More items that nobody knows behind the papers than are skipped.
+        TooManyUnknownItems, "EXT-1";
         /// A byte after the papers.
         ByteAfterPapers, "COD-5";
         /// A signature to which the order of the group has been added, so that it is another that says the same.

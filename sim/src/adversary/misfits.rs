@@ -1,16 +1,42 @@
 //! Frames for which there is a verdict: whoever gets one closes the connection, or drops it and says nothing.
 
-use razor::routing::Address;
+use razor::routing::{Address, Limits, TransportType};
 
 use crate::frame::Frame;
-use crate::host::{APP, ECHO, GUARDED, HOP, INTERNAL, NARROW, PRIVATE, REAR};
+use crate::host::{APP, BACKROOM, ECHO, GUARDED, HOP, INTERNAL, MEMBERS, NARROW, PRIVATE, REAR};
 use crate::party::alias;
 use crate::situation::Situation;
 
 use super::{Adversary, Emission, Intent, Way};
 
+/// The longest name of an address.
+const LONG_NAME: usize = Limits::DEFAULT.address as usize;
+
 /// More addresses than a route may have.
 const TOO_MANY: usize = 65;
+
+/// What somebody says who has a channel, to those who are not for him. Nobody may hear it, or answer.
+pub(crate) const TRESPASS: [u8; 16] = *b"trespass\xf5secret\xf5";
+
+/// The ways from the end of a channel, over `link` of the node there, that lead to somebody who is not for its peer.
+pub(crate) fn trespasses(link: usize) -> Vec<Vec<Address>> {
+    let ways: [&[&str]; 10] = [
+        &[INTERNAL],
+        &[GUARDED],
+        &[PRIVATE],
+        &[MEMBERS],
+        &[BACKROOM],
+        &[REAR],
+        &[HOP, PRIVATE],
+        &[HOP, MEMBERS],
+        &[HOP, REAR],
+        &[NARROW, ECHO],
+    ];
+    let mut ways: Vec<Vec<Address>> = ways.iter().map(|way| way.iter().map(|name| (*name).into()).collect()).collect();
+    ways.push(vec![alias(link), ECHO.into()]);
+    ways.push(vec![HOP.into(), alias(link), ECHO.into()]);
+    ways
+}
 
 /// What is announced at once and sent in two pieces.
 const LARGE: usize = 200_000;
@@ -26,7 +52,7 @@ impl Adversary {
         self.reached(Situation::Malformed);
         let frame = Frame { onward: vec![APP.into()], back: Vec::new(), payload: vec![7; 40], tracing: None }.encode();
         let body = &frame[4..];
-        let body = match self.random.below(6) {
+        let body = match self.random.below(8) {
             // A byte after the last item.
             0 => [body, &[0]].concat(),
             // The number of items, in two bytes.
@@ -35,6 +61,16 @@ impl Adversary {
             2 => [&[0x83, 0x01], &body[1..]].concat(),
             // It ends within the payload.
             3 => body[..body.len() - 5].to_vec(),
+            // The length of the payload, in two bytes.
+            5 => {
+                let (head, payload) = body.split_at(body.len() - 42);
+                [head, &[0x59, 0], &payload[1..]].concat()
+            }
+            // A transport type of more than a byte, that of the node itself in its lower one.
+            6 => {
+                let (_, rest) = body.split_at(4);
+                [&[0x83, 0x81, 0x82, 0x19, 1, 0], rest].concat()
+            }
             // Nothing at all.
             4 => Vec::new(),
             // More than any frame may hold, of which nothing need come.
@@ -48,7 +84,10 @@ impl Adversary {
     pub(super) fn futile(&mut self) -> Vec<Emission> {
         let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
         self.reached(Situation::Futile);
-        let onward: Vec<Address> = match self.random.below(10) {
+        if self.random.below(4) == 0 {
+            return self.unanswerable(way);
+        }
+        let onward: Vec<Address> = match self.random.below(14) {
             0 => vec!["nobody".into()],
             1 => vec![alias(way.link), ECHO.into()],
             2 => vec![HOP.into(), alias(way.link), ECHO.into()],
@@ -58,10 +97,26 @@ impl Adversary {
             6 => vec![HOP.into(), PRIVATE.into()],
             7 => vec![NARROW.into(), ECHO.into()],
             8 => vec![REAR.into()],
+            9 => vec![MEMBERS.into()],
+            10 => vec![HOP.into(), MEMBERS.into()],
+            11 => vec![BACKROOM.into()],
+            12 => vec![HOP.into(), REAR.into()],
             _ => vec![APP.into(); TOO_MANY],
         };
         let payload = self.random.bytes(40);
         let frame = Frame { onward, back: vec![APP.into()], payload, tracing: None };
+        vec![Emission::now(way, frame.encode(), Intent::Futile)]
+    }
+
+    /// A question whose way back is beyond what anybody takes.
+    fn unanswerable(&mut self, way: Way) -> Vec<Emission> {
+        let name = |length: usize| Address::new(TransportType::LOCAL, &vec![b'a'; length]);
+        let back = match self.random.below(3) {
+            0 => vec![name(LONG_NAME + 1), APP.into()],
+            1 => vec![name(LONG_NAME); usize::from(Limits::DEFAULT.route) / LONG_NAME + 1],
+            _ => vec![APP.into(); TOO_MANY],
+        };
+        let frame = Frame { onward: vec![ECHO.into()], back, payload: self.random.bytes(40), tracing: None };
         vec![Emission::now(way, frame.encode(), Intent::Futile)]
     }
 

@@ -26,6 +26,7 @@ use crate::situation::Situation;
 pub use class::{Capability, Class};
 pub use knowledge::{Knowledge, KnownChannel};
 pub use lie::{Claims, Lie};
+pub(crate) use misfits::{TRESPASS, trespasses};
 
 /// One direction of a link: what is sent along it arrives at `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,7 +202,9 @@ impl Adversary {
             self.did(Capability::BlackHole, || Occasion::Run { bytes, left });
             return Vec::new();
         }
-        let acts = self.random.chance(self.acts);
+        // Of handshakes there are few: who has something to answer them with misses none.
+        let poses = Class::IMPOSTORS.contains(&self.class) && frame.kind() == Kind::FirstMessage;
+        let acts = self.random.chance(self.acts) || poses;
         match self.choose(frame.kind()) {
             // Who changes what another made leaves it to the checkers what that other meant.
             Some(capability) if acts && intent == Intent::Honest => {

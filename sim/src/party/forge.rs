@@ -8,6 +8,7 @@ use razor::wire::cbor::Encoder;
 /// The tags of what is signed.
 pub(super) const CHANGE: u8 = 1;
 pub(super) const ATTESTATION: u8 = 2;
+pub(super) const CREDENTIAL: u8 = 3;
 /// A tag of nothing.
 pub(super) const UNKNOWN: u8 = 9;
 /// The version of everything that is signed.
@@ -168,10 +169,15 @@ pub(super) fn changes(identity: &Identity) -> Vec<Vec<u8>> {
 }
 
 pub(super) fn history(changes: &[Vec<u8>]) -> Vec<u8> {
+    list(changes)
+}
+
+/// Items that are encoded already.
+pub(super) fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = cbor(|e| {
-        let _ = e.array(changes.len() as u64);
+        let _ = e.array(items.len() as u64);
     });
-    bytes.extend(changes.concat());
+    bytes.extend(items.concat());
     bytes
 }
 

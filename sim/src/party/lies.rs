@@ -1,9 +1,11 @@
 //! How each [`Lie`] is told.
 
 use razor::env::Timestamp;
-use razor::identity::{Identity, PURPOSE_KEY_VALIDITY, PurposeKey, PurposeKeyAttestation};
+use razor::identity::{
+    CLOCK_SKEW, HistoryLimits, Identity, PURPOSE_KEY_VALIDITY, PresentationLimits, PurposeKey, PurposeKeyAttestation,
+};
 use razor::vault::{Agreement, PublicKey, Signature, SoftwareVault, VerifyingKey, sha256};
-use razor::wire::cbor::Reader;
+use razor::wire::cbor::{EXTENSION_ITEMS, Reader};
 
 use crate::adversary::Lie;
 
@@ -69,6 +71,14 @@ impl<A: Agreement> Forger<'_, A> {
                 self.present(self.victim, &chain)
             }
             Lie::UnsignedChange => self.change(|_| {}, &|data| (self.sign(1, data), self.sign(1, data))),
+            Lie::UnsignedFirstChange => {
+                let mut chain = own();
+                let first = ChangeData::of(self.own.changes().next()?).signed();
+                chain.changes[0] = forge::sealed(&first, &self.sign(1, &first), None);
+                self.present(self.own, &chain)
+            }
+            Lie::ApprovedByOldKey => self.change(|_| {}, &|data| (self.sign(2, data), self.sign(0, data))),
+            Lie::TooManyChanges => self.many_changes(usize::from(HistoryLimits::DEFAULT.changes) + 1, &[]),
             Lie::SwappedSignatures => self.change(|_| {}, &|data| (self.sign(1, data), self.sign(2, data))),
             Lie::WrongPreviousHash => {
                 let first = self.own.changes().next().map(|change| change.hash().0.to_vec());
@@ -83,7 +93,9 @@ impl<A: Agreement> Forger<'_, A> {
                 self.change(|data| data.from = Timestamp(data.from.0 - 1), &|data| self.well_signed(data))
             }
             Lie::ChangeEndsBeforeItBegins => {
-                self.change(|data| data.until = Timestamp(data.from.0 - 1), &|data| self.well_signed(data))
+                // An older change: the latest could not attest anything.
+                let data = ChangeData { until: Timestamp(self.next().from.0 - 1), ..self.next() }.signed();
+                self.many_changes(4, &[data])
             }
             Lie::UnknownKeyKind => {
                 let key = forge::key_of_kind(2, &self.keys[2]);
@@ -139,6 +151,10 @@ impl<A: Agreement> Forger<'_, A> {
                 let data = said.signed();
                 self.with_own_history(&forge::sealed(&data, &self.sign(0, &data), None))
             }
+            Lie::SignedByOldKey => {
+                let data = said.signed();
+                self.with_own_history(&forge::sealed(&data, &self.sign(0, &data), None))
+            }
             Lie::OutlivesKey => {
                 said.expires = self.own.latest().valid_until().plus(1);
                 self.attest(&said.signed())
@@ -148,11 +164,11 @@ impl<A: Agreement> Forger<'_, A> {
                 self.attest(&said.signed())
             }
             Lie::FromTheFuture => {
-                said.created = Timestamp(BEGIN + 864_000);
+                said.created = Timestamp(BEGIN + CLOCK_SKEW + 30);
                 self.attest(&said.signed())
             }
             Lie::Expired => {
-                said.expires = Timestamp(BEGIN - 3_600);
+                said.expires = Timestamp(BEGIN - 30);
                 self.attest(&said.signed())
             }
             Lie::EndsBeforeItBegins => {
@@ -185,6 +201,23 @@ impl<A: Agreement> Forger<'_, A> {
             Lie::LongLength => {
                 let papers = self.attest(&said.signed());
                 [&[0x98, 3], &papers[1..]].concat()
+            }
+            Lie::TooManyCredentials => {
+                let limit = usize::from(PresentationLimits::DEFAULT.credentials);
+                self.with_credentials(&vec![self.credential(forge::VERSION, forge::CREDENTIAL, 40); limit + 1])
+            }
+            Lie::LargeCredential => {
+                let limit = PresentationLimits::DEFAULT.credential;
+                self.with_credentials(&[self.credential(forge::VERSION, forge::CREDENTIAL, limit - 100)])
+            }
+            Lie::CredentialOfOtherVersion => self.with_credentials(&[self.credential(2, forge::CREDENTIAL, 40)]),
+            Lie::CredentialUnderWrongTag => {
+                self.with_credentials(&[self.credential(forge::VERSION, forge::ATTESTATION, 40)])
+            }
+            Lie::TooManyUnknownItems => {
+                let papers = self.attest(&said.signed());
+                let more = EXTENSION_ITEMS as u8 + 1;
+                [&[papers[0] + more], &papers[1..], &vec![0; usize::from(more)]].concat()
             }
             Lie::ByteAfterPapers => [self.attest(&said.signed()), vec![0]].concat(),
             Lie::FirstChangeHasPrevious => {
@@ -320,6 +353,37 @@ impl<A: Agreement> Forger<'_, A> {
         chain.changes.push(forge::sealed(&data, &own, previous(&data, &own).as_ref()));
         chain.latest = sha256(&data);
         self.present(self.victim, &chain)
+    }
+
+    /// The own history, and changes to and fro between two keys until there are so many; the first of them say this.
+    fn many_changes(&self, number: usize, first: &[Vec<u8>]) -> Vec<u8> {
+        let mut chain = self.own_chain();
+        let (mut own, mut before) = (2, 1);
+        while chain.changes.len() < number {
+            let key = forge::key(&self.keys[own]);
+            let data = ChangeData { previous: Some(chain.latest.to_vec()), key, ..self.next() }.signed();
+            let data = first.get(chain.changes.len() - self.own.changes().len()).cloned().unwrap_or(data);
+            chain.changes.push(forge::sealed(&data, &self.sign(own, &data), Some(&self.sign(before, &data))));
+            (chain.latest, chain.signer) = (sha256(&data), self.keys[own]);
+            std::mem::swap(&mut own, &mut before);
+        }
+        self.present(self.own, &chain)
+    }
+
+    /// True papers, and these credentials.
+    fn with_credentials(&self, credentials: &[Vec<u8>]) -> Vec<u8> {
+        let mut papers = self.attest(&self.said().signed());
+        // The list stands last, and is empty.
+        papers.pop();
+        [papers, forge::list(credentials)].concat()
+    }
+
+    /// Something in the form of a credential, with an attestation of a key that signed it.
+    fn credential(&self, version: u8, tag: u8, length: usize) -> Vec<u8> {
+        let data = forge::envelope(version, tag, &vec![7; length]);
+        let said = self.said().signed();
+        let attestation = forge::sealed(&said, &self.sign(1, &said), None);
+        forge::list(&[forge::sealed(&data, &self.sign(1, &data), None), attestation])
     }
 
     /// A third change to a key under which, where nobody looks at its order, one signature is good for everything.

@@ -9,7 +9,7 @@ mod lies;
 mod papers;
 mod suite;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,9 @@ use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::identity::{Identifier, MemoryStore};
 use razor::machine::{Deadline, Machine, Refused, Snapshot};
 use razor::node::{
-    self, AccessControl, Answer, AnyChannelPeer, Command, Connected, ConnectionId, Echoer, Event, Flow, FlowControlId,
-    Hop, LocalOnly, Mailbox, Node, Provenance, Request, RequestId, Spec, ToAddresses, Worker,
+    self, AccessControl, AllOf, Answer, AnyChannelPeer, AnyOf, ChannelPeers, Command, Connected, ConnectionId, DenyAll,
+    Echoer, Event, Flow, FlowControlId, FromAddresses, Hop, LocalOnly, Mailbox, Node, Provenance, Request, RequestId,
+    Spec, ToAddresses, Worker,
 };
 use razor::routing::{Address, Message, Route, TransportType};
 use razor::session::{self, Keeping, Kept};
@@ -29,8 +30,8 @@ use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, S
 
 use crate::checker::{Book, Bytes32, Draws};
 use crate::host::{
-    APP, ECHO, FRONT, Face, GUARDED, HOP, Host, INTERNAL, Input, NARROW, Origin, Output, PRIVATE, REAR, Shown, Work,
-    mask,
+    APP, BACKROOM, CLOSED, ECHO, FRONT, Face, GUARDED, HOP, Host, INTERNAL, Input, MEMBERS, NARROW, Origin, Output,
+    PRIVATE, REAR, Shown, Work, mask,
 };
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Seed, Stream};
@@ -65,6 +66,8 @@ struct Party<S: Suite> {
     papers: Papers<S::Agreement>,
     store: MemoryStore,
     trust: Trust,
+    /// Names that differ from those of this world in the last bit.
+    lookalikes: Arc<[Identifier]>,
     /// How often it has forgotten everything.
     lives: u32,
     /// All connections deliver under this id.
@@ -83,6 +86,10 @@ struct Party<S: Suite> {
     places: Option<channel::Places>,
     /// The peer of each channel that others ever opened here, by encryptor.
     guests: BTreeMap<Address, Identifier>,
+    /// The channels that are open, by encryptor.
+    open: BTreeSet<Address>,
+    /// How many workers it has that are always there.
+    furniture: usize,
     /// How long the vault and the store take at most.
     lateness: Duration,
     late: Stream,
@@ -129,12 +136,19 @@ fn cast_of<S: Suite>(plan: &Plan) -> Vec<Box<dyn Host>> {
             Trust::AnyOf(names.iter().filter_map(|name| plan.node(name)).map(|number| honest[number]).collect())
         }
     };
-    let parties = plan.nodes.iter().zip(papers);
-    parties.map(|(node, papers)| Box::new(Party::<S>::new(seed, node, papers, trust(node))) as Box<dyn Host>).collect()
+    let lookalikes: Arc<[Identifier]> = papers.iter().flat_map(Papers::names).map(lookalike).collect();
+    let party = |(node, papers)| Box::new(Party::<S>::new(seed, node, papers, trust(node), lookalikes.clone())) as _;
+    plan.nodes.iter().zip(papers).map(party).collect()
 }
 
 impl<S: Suite> Party<S> {
-    fn new(seed: Seed, plan: &plan::Node, papers: Papers<S::Agreement>, trust: Trust) -> Self {
+    fn new(
+        seed: Seed,
+        plan: &plan::Node,
+        papers: Papers<S::Agreement>,
+        trust: Trust,
+        lookalikes: Arc<[Identifier]>,
+    ) -> Self {
         let own = seed.derive(&format!("entropy of {}", plan.name));
         let mut entropy = Seeded::new(own);
         let mut node = Node::new(node::Config::default(), &mut entropy);
@@ -159,6 +173,7 @@ impl<S: Suite> Party<S> {
             papers,
             store: store(plan),
             trust,
+            lookalikes,
             lives: 0,
             connections: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -167,6 +182,8 @@ impl<S: Suite> Party<S> {
             began: BTreeMap::new(),
             sessions: BTreeMap::new(),
             guests: BTreeMap::new(),
+            open: BTreeSet::new(),
+            furniture: 0,
             answers: Vec::new(),
             work: Work::default(),
             out: VecDeque::new(),
@@ -185,7 +202,9 @@ impl<S: Suite> Party<S> {
         self.with(|node, env| node.start_worker(env, echo)).expect("a free address");
         self.with(|node, env| node.open_inbox(env, Mailbox::open(APP.into()), flow.clone())).expect("a free address");
         self.furnish_forbidden(&flow);
+        self.listen_to_nobody();
         self.listen();
+        self.furniture = self.node.workers();
     }
 
     /// Starts workers that can be reached from outside in part, under conditions, or not at all.
@@ -195,13 +214,14 @@ impl<S: Suite> Party<S> {
             (inbox(INTERNAL, None), Flow::default()),
             (inbox(GUARDED, Some(Arc::new(AnyChannelPeer) as Arc<dyn AccessControl>)), flow.clone()),
             (inbox(PRIVATE, Some(Arc::new(LocalOnly))), flow.clone()),
+            (inbox(MEMBERS, Some(Arc::new(AnyOf(self.ways_for_nobody())))), flow.clone()),
         ];
         for (mailbox, flow) in inboxes {
             self.with(|node, env| node.open_inbox(env, mailbox, flow)).expect("a free address");
         }
         let outgoing = Some(Arc::new(ToAddresses(vec![APP.into()])) as Arc<dyn AccessControl>);
         let narrow = Mailbox { outgoing, ..Mailbox::open(NARROW.into()) };
-        let both = [FRONT, REAR].map(|name| Mailbox::open(name.into()));
+        let both = [Mailbox::open(FRONT.into()), inbox(REAR, Some(Arc::new(LocalOnly) as Arc<dyn AccessControl>))];
         let workers: [(Vec<Mailbox>, Box<dyn Worker>); 2] =
             [(vec![narrow], Box::new(Hop)), (both.into(), Box::new(Echoer))];
         for (mailboxes, worker) in workers {
@@ -210,7 +230,36 @@ impl<S: Suite> Party<S> {
         }
     }
 
-    /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond.
+    /// Access controls of all kinds, none of which lets anybody in from outside.
+    fn ways_for_nobody(&self) -> Vec<Arc<dyn AccessControl>> {
+        vec![
+            Arc::new(ChannelPeers(self.lookalikes.to_vec())),
+            Arc::new(AllOf(vec![Arc::new(AnyChannelPeer), Arc::new(LocalOnly)])),
+            Arc::new(FromAddresses(vec![PRIVATE.into()])),
+            Arc::new(AnyOf(Vec::new())),
+            Arc::new(DenyAll),
+        ]
+    }
+
+    /// A listener whose policy is made of all kinds, and trusts nobody of this world.
+    fn listen_to_nobody(&mut self) {
+        let some = |others: &[Identifier]| Trust::Any(others.iter().copied().map(Trust::One).collect());
+        let trust = Trust::Any(vec![
+            some(&self.lookalikes),
+            Trust::All(vec![Trust::Everyone, Trust::AnyOf(self.lookalikes.to_vec())]),
+            Trust::AnyOf(Vec::new()),
+            Trust::Any(Vec::new()),
+        ]);
+        let config = Arc::new(patient(self.papers.config(0).clone()).trusting(trust));
+        let reached_through = vec![self.connections_id];
+        let listening = Listening { address: CLOSED.into(), places: PLACES, reached_through };
+        let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
+        let flow = Flow { consumer_of: vec![id], ..Flow::default() };
+        self.with(|node, env| node.open_inbox(env, Mailbox::open(BACKROOM.into()), flow)).expect("a free address");
+    }
+
+    /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond; and
+    /// to workers that let nobody in.
     fn listen(&mut self) {
         let places = self.places.unwrap_or(PLACES);
         let masks: Vec<Config> = self.papers.masks().cloned().collect();
@@ -219,7 +268,7 @@ impl<S: Suite> Party<S> {
             let address = mask(number);
             let listening = Listening { address, places, reached_through: vec![self.connections_id] };
             let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
-            for worker in [APP, ECHO, HOP] {
+            for worker in [APP, ECHO, HOP, PRIVATE, MEMBERS, NARROW, FRONT] {
                 self.node.add_consumer(&worker.into(), id).expect("the worker is there");
             }
         }
@@ -292,6 +341,7 @@ impl<S: Suite> Party<S> {
         let output = match event {
             Event::ChannelOpened { encryptor, peer, handshake_hash: handshake, .. } => {
                 let tag = self.tags.remove(&encryptor);
+                self.open.insert(encryptor.clone());
                 if tag.is_none() {
                     self.guests.insert(encryptor.clone(), peer);
                 }
@@ -305,7 +355,10 @@ impl<S: Suite> Party<S> {
                 Output::Opened { tag, encryptor, peer, handshake }
             }
             Event::ChannelFailed { encryptor, error } => Output::Failed { tag: self.tags.remove(&encryptor), error },
-            Event::ChannelClosed { encryptor } => Output::Closed { encryptor },
+            Event::ChannelClosed { encryptor } => {
+                self.open.remove(&encryptor);
+                Output::Closed { encryptor }
+            }
             Event::Dropped { error, .. } => Output::Dropped(error),
             Event::SessionUp { session } | Event::SessionDown { session } if !self.sessions.contains_key(&session) => {
                 return;
@@ -463,6 +516,7 @@ impl<S: Suite> Party<S> {
         self.began.clear();
         self.sessions.clear();
         self.guests.clear();
+        self.open.clear();
         self.answers.clear();
         self.out.clear();
         self.furnish();
@@ -481,6 +535,12 @@ impl<S: Suite> Party<S> {
 /// The address by which the applications of both ends name a link in routes, whichever connection is up over it.
 pub(crate) fn alias(link: usize) -> Address {
     Address::new(TransportType::TCP, format!("link-{link}:1").as_bytes())
+}
+
+/// The name that differs from this one in the last bit.
+fn lookalike(mut name: Identifier) -> Identifier {
+    name.0[31] ^= 1;
+    name
 }
 
 /// A store that knows nobody.
@@ -561,6 +621,12 @@ impl<S: Suite> Host for Party<S> {
 
     fn overdrawn(&self) -> Option<Address> {
         self.node.overdrawn()
+    }
+
+    fn leftovers(&self) -> usize {
+        // A session is two workers, and may be about to open a channel.
+        let open = self.furniture + self.connections.len() + self.open.len() + 3 * self.sessions.len();
+        self.node.workers().saturating_sub(open)
     }
 
     fn work(&mut self) -> Work {

@@ -6,8 +6,8 @@ use razor::channel::Config;
 use razor::env::Timestamp;
 use razor::error::Result;
 use razor::identity::{
-    AttestationDraft, Drafted, Identifier, Identity, IdentityDraft, NewKey, PURPOSE_KEY_VALIDITY, Presentation,
-    PurposeKey, PurposeKeyAttestation,
+    AttestationDraft, Drafted, IDENTITY_KEY_VALIDITY, Identifier, Identity, IdentityDraft, NewKey,
+    PURPOSE_KEY_VALIDITY, Presentation, PurposeKey, PurposeKeyAttestation,
 };
 use razor::vault::{Agreement, Answer, KeyHandle, PublicKey, Request, SigningKind, SoftwareVault, VerifyingKey};
 
@@ -23,6 +23,12 @@ pub const BEGIN: u64 = 1_750_000_000;
 
 /// When everybody's papers were made: a day before, so that clocks may go back a little.
 const THEN: Timestamp = Timestamp(BEGIN - 86_400);
+
+/// How long an identity key may attest, as a rule.
+const LONG: (Timestamp, Timestamp) = (THEN, THEN.plus(IDENTITY_KEY_VALIDITY));
+
+/// An hour less at either end.
+const SHORTER: (Timestamp, Timestamp) = (Timestamp(LONG.0.0 + 3_600), Timestamp(LONG.1.0 - 3_600));
 
 /// How many identities a crowd has.
 const CROWD: usize = 16;
@@ -134,7 +140,12 @@ impl<A: Agreement> Papers<A> {
 
     /// Changes the identity's key and attests the static key anew.
     pub(super) fn rotate(&mut self, now: Timestamp) -> Result<()> {
-        let (identity, attestation) = self.branch(&self.identity.clone(), now)?;
+        self.rotate_within((now, now.plus(IDENTITY_KEY_VALIDITY)))
+    }
+
+    /// As [`rotate`](Self::rotate), with the time within which the new key may attest.
+    fn rotate_within(&mut self, valid: (Timestamp, Timestamp)) -> Result<()> {
+        let (identity, attestation) = self.branch(&self.identity.clone(), valid)?;
         let before =
             (std::mem::replace(&mut self.identity, identity), std::mem::replace(&mut self.attestation, attestation));
         self.earlier.push(before);
@@ -143,10 +154,15 @@ impl<A: Agreement> Papers<A> {
     }
 
     /// Another history that goes on where this one ends, and an attestation by its key.
-    fn branch(&mut self, identity: &Identity, now: Timestamp) -> Result<(Identity, PurposeKeyAttestation)> {
+    fn branch(
+        &mut self,
+        identity: &Identity,
+        (valid_from, valid_until): (Timestamp, Timestamp),
+    ) -> Result<(Identity, PurposeKeyAttestation)> {
         let key = self.next_key(self.signing);
-        let longer = sign(&self.vault, IdentityDraft::rotate(identity, &NewKey::starting(key, now))?)?;
-        let attestation = attest(&self.vault, &longer, self.static_key, now)?;
+        let key = NewKey { valid_until, ..NewKey::starting(key, valid_from) };
+        let longer = sign(&self.vault, IdentityDraft::rotate(identity, &key)?)?;
+        let attestation = attest(&self.vault, &longer, self.static_key, valid_from)?;
         Ok((longer, attestation))
     }
 
@@ -188,7 +204,7 @@ impl<A: Agreement> Papers<A> {
             (Class::OldKeyThief, Some(victim), _) => self.turn_with_an_old_key(victim),
             (Class::Equivocator, ..) => {
                 let own = self.identity.clone();
-                let histories = [(); 2].map(|()| self.branch(&own, THEN).expect("an own identity"));
+                let histories = [(); 2].map(|()| self.branch(&own, LONG).expect("an own identity"));
                 self.faces = histories.iter().map(|(history, attestation)| face(history, attestation)).collect();
             }
             (Class::Crowd, ..) => {
@@ -210,7 +226,7 @@ impl<A: Agreement> Papers<A> {
     fn turn_with_an_old_key(&mut self, victim: &Self) {
         import_signing_key(&mut self.vault, victim.seed, &victim.name, victim.signing, 0);
         let (first, _) = victim.first();
-        let (branch, attestation) = self.branch(first, THEN).expect("a thief has the old key");
+        let (branch, attestation) = self.branch(first, LONG).expect("a thief has the old key");
         let old = attest(&self.vault, first, self.static_key, THEN).expect("a thief has the old key");
         let branched = face(&branch, &attestation);
         let stale = branched.lying(Lie::StaleAttestation, Presentation::encode(&branch, &old, &[]));
@@ -233,7 +249,7 @@ impl<A: Agreement> Papers<A> {
             }
         }
         let first = *self.identity.latest().key();
-        self.rotate(THEN).expect("an own identity");
+        self.rotate_within(SHORTER).expect("an own identity");
         let keys = [first, *self.identity.latest().key(), self.next_key(victim.signing)];
         let forger = Forger {
             vault: &self.vault,
@@ -253,7 +269,7 @@ impl<A: Agreement> Papers<A> {
             let Some(Told { papers, static_key, attested }) = forger.tell(lie) else { continue };
             let mut config = honest.config.clone();
             if static_key != self.static_key {
-                let attestation = attest(&self.vault, &self.identity, static_key, THEN).expect("any 32 bytes");
+                let attestation = attest(&self.vault, &self.identity, static_key, SHORTER.0).expect("any 32 bytes");
                 config = face(&self.identity, &attestation).config;
                 self.lies.insert(KeyHandle::of(&static_key.0), KeyHandle::of(&self.static_key.0));
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::checker::{Property, Violation};
+use crate::checker::{Auditor, Property, Violation};
 use crate::plan::Trusts;
 
 use super::talk::Talk;
@@ -21,6 +21,9 @@ const PAIRS: usize = 4;
 /// How long a session may need to notice that its channel is dead, and to have another: three pings of a second, and the
 /// longest pause, twice over because the new one may have been begun just before.
 const SESSION: Duration = Duration::from_secs(20);
+
+/// How long what has failed or is closed may stay: a handshake times out, and whoever tries again pauses.
+const LEAVING: Duration = Duration::from_secs(20);
 
 impl World {
     /// The faults are over: links are good, adversaries only watch, and what is owed must come.
@@ -50,6 +53,21 @@ impl World {
         }
         self.check_sessions();
         self.check_outcomes();
+        self.check_leftovers();
+    }
+
+    /// What is closed or has failed leaves nothing behind.
+    fn check_leftovers(&mut self) {
+        // Sessions whose far node is somebody else by now try again and again: seldom are all of them silent.
+        let begun = self.talks.iter().filter(|talk| talk.kept).count().saturating_sub(1);
+        for node in (0..self.hosts.len()).filter(|node| !self.hostile.contains(node)).collect::<Vec<_>>() {
+            self.run_until(self.queue.now() + LEAVING, |world| world.hosts[node].leftovers() <= begun);
+            let left = self.hosts[node].leftovers();
+            if left > begun && self.violations.is_empty() {
+                let detail = format!("in a healed world {left} workers are left over from what is closed");
+                self.judge(Err(Violation::new(Property::Bounds, node, detail)));
+            }
+        }
     }
 
     /// Whoever began a handshake has heard what became of it.
@@ -142,5 +160,7 @@ impl World {
                 format!("{} of {sent} messages were lost in a calm world that owed {expected}", sent - arrived);
             self.judge(Err(Violation::new(Property::Liveness, 0, detail)));
         }
+        let verdict = self.auditor.as_ref().map_or(Ok(()), Auditor::check_nonces);
+        self.judge(verdict);
     }
 }

@@ -3,8 +3,8 @@
 use razor::identity::{IDENTITY_KEY_VALIDITY, PURPOSE_KEY_VALIDITY};
 use razor::routing::Address;
 
-use crate::adversary::{Capability, Class, Intent};
-use crate::host::{APP, Input, LISTENER};
+use crate::adversary::{Capability, Class, Intent, TRESPASS, trespasses};
+use crate::host::{APP, CLOSED, Input, LISTENER};
 use crate::trace::Cause;
 
 use crate::situation::Situation;
@@ -13,6 +13,9 @@ use super::{ATTEMPTS, Event, World};
 
 /// How many handshakes somebody begins at a time who is not on anybody's way.
 const FLOOD: usize = 8;
+
+/// How often whoever has opened a channel tries to reach those who are not for him.
+const TRESPASSES: usize = 3;
 
 /// How many of its channels a besieger keeps busy: the oldest.
 const BUSY: usize = 2;
@@ -97,12 +100,14 @@ impl World {
         let useful = |name: &&String| (victim == Some(*name)) == (class == Class::StaticThief);
         let ends: Vec<usize> = ends.filter(useful).filter_map(|name| self.plan.node(name)).collect();
         let Some(&target) = self.mischief.pick(&ends) else { return };
-        let Some(route) = self.route(node, target, LISTENER, false) else { return };
+        let intrudes = self.adversaries[adversary].can(Capability::Intrude);
+        // To some listeners nobody is welcome.
+        let closed = intrudes && self.mischief.below(8) == 0;
+        let Some(route) = self.route(node, target, if closed { CLOSED } else { LISTENER }, false) else { return };
         let expect = self.hosts[target].face().identifier;
         let tag = ATTEMPTS + self.attempts;
         self.attempts += 1;
         self.attacks += 1;
-        let intrudes = self.adversaries[adversary].can(Capability::Intrude);
         let capability = if intrudes { Capability::Intrude } else { Capability::Siege };
         let cause = self.note_deed(adversary, capability, target);
         self.trace.because(cause);
@@ -116,6 +121,13 @@ impl World {
         let input = Input::Say { route: vec![encryptor.clone(), APP.into()], payload };
         // What it says comes out with the rest of this step.
         self.hosts[node].handle(self.queue.now(), input);
+        for _ in 0..TRESPASSES {
+            let ways = trespasses(self.mischief.index(self.wires.len()));
+            let Some(way) = self.mischief.pick(&ways) else { continue };
+            let route = [std::slice::from_ref(&encryptor), way].concat();
+            self.reached(Situation::Trespassed);
+            self.hosts[node].handle(self.queue.now(), Input::Say { route, payload: TRESPASS.to_vec() });
+        }
         self.hosts[node].handle(self.queue.now(), Input::PresentAnother { encryptor });
     }
 

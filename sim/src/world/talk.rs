@@ -5,7 +5,8 @@ use std::time::Duration;
 use razor::identity::Identifier;
 use razor::routing::Address;
 
-use crate::adversary::Intent;
+use crate::adversary::{Intent, TRESPASS};
+use crate::checker::{Property, Violation};
 use crate::host::{APP, Input, LISTENER, Origin};
 use crate::plan::{self, Plan};
 use crate::record::Conversation;
@@ -210,6 +211,10 @@ impl World {
         if let Some(auditor) = &mut self.auditor {
             let verdict = auditor.delivered(node, payload);
             self.judge(verdict);
+        }
+        if payload.starts_with(&TRESPASS) {
+            let detail = "an answer came from somebody who is not for whoever asked";
+            return self.judge(Err(Violation::new(Property::Access, node, detail)));
         }
         if self.hostile.contains(&node) {
             // What is said to a thief is said to a thief.

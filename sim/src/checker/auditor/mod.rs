@@ -13,11 +13,11 @@ use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use razor::routing::{Address, Message};
+use razor::routing::{Address, AddressRef, Message};
 use sha2::{Digest as _, Sha256};
 
 use crate::frame::{self, addresses};
-use crate::host::{ECHO, LISTENER};
+use crate::host::{CLOSED, ECHO, LISTENER};
 
 pub use self::book::{Book, Bytes32};
 use self::book::{Transcript, x25519};
@@ -226,7 +226,7 @@ impl Auditor {
             self.led_astray(node, &message);
         }
         let payload = message.payload();
-        if first != Address::local(LISTENER).as_ref() || payload.len() < 32 {
+        if !listens(first) || payload.len() < 32 {
             return;
         }
         let begun = self.begun.entry((node, addresses(message.return_route()))).or_default();
@@ -291,6 +291,9 @@ impl Auditor {
         let message = frame::read(bytes).ok().filter(|message| frame::is_exactly(bytes, message));
         let message = message.ok_or("what a node sent is no frame, or more than one")?;
         let (back, payload) = (message.return_route(), message.payload());
+        if back.len() < 2 && message.tracing().is_some() {
+            return Err("what a node made itself has a tracing text");
+        }
         // Whatever a node sends on has more on its way back, and what it echoes is not its own.
         let own = back.first().filter(|own| *own != Address::local(ECHO).as_ref());
         if message.onward().is_empty() || back.len() > 1 || back.len() == 1 && own.is_none() {
@@ -324,7 +327,7 @@ impl Auditor {
             return Ok(());
         }
         let secret = secret_of(Some(node), key);
-        if way.1.last() == Some(&Address::local(LISTENER)) && payload.len() == 32 {
+        if way.1.last().is_some_and(|last| listens(last.as_ref())) && payload.len() == 32 {
             self.keep(key, secret).ok_or("the ephemeral key of a message 1 was not drawn for it")?;
             self.initiators.insert((node, own.clone()), *key);
             return Ok(());
@@ -383,6 +386,21 @@ impl Auditor {
         let own = self.directions.get(&peer).and_then(|all| Some(&all.get(pair)?.other));
         if !queues && own.and_then(Inbound::known_way).is_some_and(|known| known != way) {
             return Err("a channel message goes another way than the one where the peer is");
+        }
+        Ok(())
+    }
+
+    /// Checks that each direction has used every nonce from 0 on, where nothing that a node encrypts is lost in it.
+    ///
+    /// # Errors
+    /// When a nonce was left out.
+    pub fn check_nonces(&self) -> Result<(), Violation> {
+        let seen = self.directions.iter().filter(|(node, _)| !self.missed.contains(node));
+        for (node, directions) in seen {
+            let skips = |used: &BTreeSet<u64>| used.last().is_some_and(|last| *last >= used.len() as u64);
+            if directions.iter().any(|direction| skips(&direction.used)) {
+                return Err(Violation::new(Property::Conformance, *node, "a nonce was left out"));
+            }
         }
         Ok(())
     }
@@ -447,6 +465,11 @@ impl Direction {
 fn number(payload: &[u8]) -> Option<u64> {
     let number = payload.strip_prefix(&MARK)?.first_chunk::<8>()?;
     Some(u64::from_le_bytes(*number))
+}
+
+/// Whether this is the address of a listener.
+fn listens(address: AddressRef<'_>) -> bool {
+    [LISTENER, CLOSED].iter().any(|name| address == AddressRef::local(name.as_bytes()))
 }
 
 fn hash(bytes: &[u8]) -> Bytes32 {
