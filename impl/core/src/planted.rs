@@ -87,6 +87,10 @@ bugs! {
         TakesTrailingBytes "COD-5",
         /// A number or length may be written longer than it need be.
         TakesLongHeads "COD-2",
+        /// The upper bits of a transport type are not looked at.
+        WrapsTransportType "RTE-1",
+        /// The name of an address may have any length.
+        TakesLongAddresses "RTE-2",
     }
     Noise {
         /// The initiator encrypts with the first key of the split, as the standard has it.
@@ -103,6 +107,8 @@ bugs! {
         SkipsKeyCheck "NOI-13",
         /// A key is renewed under the nonce of the first message.
         RenewsUnderFirstNonce "VLT-7",
+        /// The transport keys are made of the hash, which everybody can compute.
+        SplitsTheHash "NOI-8",
     }
     Identity {
         /// A change need not be signed by the key that it brings in.
@@ -133,6 +139,22 @@ bugs! {
         SkipsAttestationSignature "PUR-10",
         /// An attestation may be of another static key than the handshake's.
         SkipsAttestedKey "PUR-15",
+        /// Only the latest change has to be signed by its own key.
+        TrustsOlderChanges "IDN-16",
+        /// A change may be approved by any key of its history.
+        ApprovedByAnyKey "IDN-15",
+        /// A history may have any number of changes.
+        TakesLongHistories "IDN-8",
+        /// An attestation may be signed by any key of its history.
+        AttestedByAnyKey "PUR-10",
+        /// An attestation may be good for as long as the first key of its history.
+        MeasuresByFirstKey "PUR-5",
+        /// The skew of clocks that is borne is an hour.
+        BearsAnHour "PUR-7",
+        /// What has expired is taken for another minute.
+        GraceAfterExpiry "PUR-8",
+        /// Any number of credentials is taken.
+        TakesManyCredentials "PUR-20",
     }
     Channel {
         /// The trust policy is not asked.
@@ -181,6 +203,14 @@ bugs! {
         OpenWithoutBound "CHN-65",
         /// The channel that has to leave is the oldest, whether it is silent or not.
         ForgetsWhoSpoke "CHN-66",
+        /// Every other nonce is left out.
+        LeavesNoncesOut "CHN-30",
+        /// A policy compares the first eight bytes of an identity.
+        ComparesPrefixes "CHN-10",
+        /// All is well when any of several policies trusts.
+        TrustsForAnyOfAll "CHN-10",
+        /// A handshake that has failed keeps its worker.
+        FailedStays "CHN-18",
     }
     Node {
         /// A connection sends its sender address along.
@@ -207,6 +237,16 @@ bugs! {
         AnswersStrays "NOD-2",
         /// A message that makes no sense stops the worker that it was for.
         FailureStopsWorker "NOD-15",
+        /// What comes out of a channel reaches every worker.
+        ChannelsReachAll "NOD-4",
+        /// A consumer of any id is reached by everybody.
+        ReachesAnyConsumer "NOD-4",
+        /// The peer of a channel may lead messages over the connections of the node.
+        GuestChoosesConnection "NOD-3",
+        /// What comes out of a channel is let in everywhere.
+        LetsGuestsIn "NOD-5",
+        /// The access control of the first address holds for all addresses of a worker.
+        AsksTheFirstPort "NOD-5",
     }
     Session {
         /// A session pings once, and never again.

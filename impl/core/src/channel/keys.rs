@@ -74,7 +74,7 @@ impl<S: Suite> Encryptor<S> {
         //= spec/src/channels.md#chn-30
         //# Each direction MUST start at nonce 0 and use every next nonce for the next message.
         if !planted!(RepeatsNonce) {
-            self.next = next;
+            self.next = next.saturating_add(planted!(LeavesNoncesOut).into());
         }
         Ok(nonce)
     }

@@ -109,7 +109,8 @@ impl PurposeKeyAttestation {
         }
         //= spec/src/purpose-keys.md#pur-5
         //# A verifier MUST refuse an attestation that expires after the latest change's `attestations_valid_until`.
-        if expires_at > latest.data.valid_until && !planted!(OutlivesIdentityKey) {
+        let ending = subject.changes().next().filter(|_| planted!(MeasuresByFirstKey)).unwrap_or(latest);
+        if expires_at > ending.data.valid_until && !planted!(OutlivesIdentityKey) {
             return Err(Error::misbehaved("PUR-5", "an attestation outlives the key that made it"));
         }
         //= spec/src/purpose-keys.md#pur-6
@@ -119,11 +120,14 @@ impl PurposeKeyAttestation {
         }
         //= spec/src/purpose-keys.md#pur-7
         //# A verifier MUST refuse an attestation created more than 60 seconds after now.
-        if created_at > now.plus(CLOCK_SKEW) && !planted!(TakesFutureAttestation) {
+        if created_at > now.plus(if planted!(BearsAnHour) { 3_600 } else { CLOCK_SKEW })
+            && !planted!(TakesFutureAttestation)
+        {
             return Err(Error::misbehaved("PUR-7", "an attestation comes from the future"));
         }
         //= spec/src/purpose-keys.md#pur-8
         //# A verifier MUST refuse an attestation that expired before now.
+        let expires_at = expires_at.plus(if planted!(GraceAfterExpiry) { CLOCK_SKEW } else { 0 });
         if expires_at < now && !planted!(TakesExpiredAttestation) {
             return Err(Error::misbehaved("PUR-8", "an attestation has expired"));
         }
@@ -135,7 +139,10 @@ impl PurposeKeyAttestation {
         //= spec/src/purpose-keys.md#pur-10
         //# A verifier MUST refuse an attestation that is not signed by the key of the subject's latest change.
         let signed = latest.data.key.verify(&self.hash, &self.signature).is_ok();
-        if !signed && !planted!(SkipsAttestationSignature) {
+        let mut all = subject.changes();
+        let by_any =
+            all.any(|by| planted!(AttestedByAnyKey) && by.data.key.verify(&self.hash, &self.signature).is_ok());
+        if !signed && !by_any && !planted!(SkipsAttestationSignature) {
             return Err(Error::misbehaved("PUR-10", "an attestation is not signed by the identity's key"));
         }
         Ok(Attested { subject: self.claim.subject, key, created_at, expires_at })

@@ -61,7 +61,7 @@ impl Identity {
         let more = count.checked_sub(1).ok_or(Error::misbehaved("IDN-10", "a change history is empty"))?;
         //= spec/src/identities.md#idn-8
         //# A receiver MUST refuse a history that announces more changes than its limit, before it decodes any of them.
-        if count > u64::from(limits.changes) {
+        if count > u64::from(limits.changes) && !planted!(TakesLongHistories) {
             return Err(Error::limit("IDN-8", "a change history has too many changes"));
         }
         let first = Change::decode(reader)?;
@@ -231,7 +231,8 @@ fn check_signatures(first: &Change, later: &[Change]) -> Result<()> {
         //= spec/src/identities.md#idn-16
         //# A verifier MUST refuse a change that is not signed by its own key.
         let signed = change.data.key.verify(&change.hash.0, &change.signature).is_ok();
-        if !signed && !planted!(SkipsOwnSignature) {
+        let older = later.last().is_some_and(|last| planted!(TrustsOlderChanges) && !core::ptr::eq(change, last));
+        if !signed && !older && !planted!(SkipsOwnSignature) {
             return Err(Error::misbehaved("IDN-16", "a change is not signed by its own key"));
         }
     }
@@ -243,7 +244,9 @@ fn check_signatures(first: &Change, later: &[Change]) -> Result<()> {
         //= spec/src/identities.md#idn-15
         //# A verifier MUST refuse a later change whose previous signature is not by the key of the change before it.
         let signed = previous.data.key.verify(&change.hash.0, signature).is_ok();
-        if !signed && !planted!(SkipsPreviousSignature) {
+        let mut all = core::iter::once(first).chain(later);
+        let by_any = all.any(|by| planted!(ApprovedByAnyKey) && by.data.key.verify(&change.hash.0, signature).is_ok());
+        if !signed && !by_any && !planted!(SkipsPreviousSignature) {
             return Err(Error::misbehaved("IDN-15", "a change is not signed by the key before it"));
         }
     }

@@ -143,7 +143,8 @@ impl Node {
         }
         //= spec/src/nodes.md#nod-3
         //# A node MUST NOT open or choose a connection because of a transport address in a route that a peer supplied.
-        if !provenance.is_local() && !planted!(PeerChoosesConnection) {
+        let guest = provenance.peer().is_some() && planted!(GuestChoosesConnection);
+        if !provenance.is_local() && !guest && !planted!(PeerChoosesConnection) {
             return Err(FOREIGN);
         }
         let sender = self.connections.dialled(&first.to_owned()).ok_or(UNKNOWN)?.sender.clone();
@@ -170,13 +171,15 @@ impl Node {
             //# A producer MUST NOT deliver a foreign message to a worker that is not a consumer of its own flow control id or of its spawner's.
             if from == RECEIVER
                 && !planted!(IgnoresFlowControl)
-                && let Some(flow) = sender.flow()
+                && let Some(flow) = sender.flow().filter(|_| !planted!(ChannelsReachAll) || provenance.peer().is_none())
                 && let Some(producer) = flow.producer
             {
                 let consumer_of = receiver.flow().map(|flow| flow.consumer_of.as_slice()).unwrap_or_default();
                 // What is behind other ports than the first is for this node alone.
                 if (port != 0 && !planted!(OpensEveryPort))
-                    || !consumer_of.iter().any(|id| *id == producer || flow.spawned_by == Some(*id))
+                    || !consumer_of
+                        .iter()
+                        .any(|id| *id == producer || flow.spawned_by == Some(*id) || planted!(ReachesAnyConsumer))
                 {
                     return Err(UNREACHABLE);
                 }
@@ -190,9 +193,10 @@ impl Node {
                 control.check(&relay)?;
             }
         }
-        access(receiver, port)
+        access(receiver, if planted!(AsksTheFirstPort) { 0 } else { port })
             .and_then(|access| access.incoming.as_ref())
             .filter(|_| !planted!(IgnoresIncomingAccess))
+            .filter(|_| !planted!(LetsGuestsIn) || provenance.peer().is_none())
             .map_or(Ok(()), |control| control.check(&relay))
     }
 

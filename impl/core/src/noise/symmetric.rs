@@ -166,6 +166,7 @@ impl<S: Suite, P: Profile<S>, T: Trace> Keyed<S, P, T> {
         //= spec/src/noise.md#noi-8
         //# After message 3 the two transport keys MUST be the two outputs of HKDF with salt `ck` and no input.
         let Transcript { h, ck, trace, .. } = self.transcript;
-        (S::Hash::hkdf(&ck, &[]), h, trace)
+        let salt = if planted!(SplitsTheHash) { Key::new(h) } else { ck };
+        (S::Hash::hkdf(&salt, &[]), h, trace)
     }
 }
