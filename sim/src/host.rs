@@ -176,6 +176,11 @@ pub enum Output {
         /// The address that applications send to.
         encryptor: Address,
     },
+    /// A channel is open, and the store has not given what it takes to accept its peer.
+    Unstored {
+        /// The peer.
+        peer: Identifier,
+    },
     /// A channel could not be opened.
     Failed {
         /// The world's number, at the end that opened it.

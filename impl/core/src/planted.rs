@@ -155,6 +155,8 @@ bugs! {
         GraceAfterExpiry "PUR-8",
         /// Any number of credentials is taken.
         TakesManyCredentials "PUR-20",
+        /// Whoever the store gives back garbage of is unknown.
+        TakesGarbageForUnknown "IDN-31",
     }
     Channel {
         /// The trust policy is not asked.
@@ -211,6 +213,10 @@ bugs! {
         TrustsForAnyOfAll "CHN-10",
         /// A handshake that has failed keeps its worker.
         FailedStays "CHN-18",
+        /// A channel opens while the store is asked to keep the history of its peer.
+        OpensBeforeStored "CHN-12",
+        /// A channel opens when the store has failed to keep the history of its peer.
+        IgnoresFailedStore "CHN-12",
     }
     Node {
         /// A connection sends its sender address along.

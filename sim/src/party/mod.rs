@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use razor::channel::{self, Config, HandshakeTime, Listening, Trust};
 use razor::env::{Env, Instant, Seeded, Timestamp};
-use razor::identity::{Identifier, MemoryStore};
+use razor::error::Error;
+use razor::identity::{Identifier, MemoryStore, StoreAnswer, StoreRequest};
 use razor::machine::{Deadline, Machine, Refused, Snapshot};
 use razor::node::{
     self, AccessControl, AllOf, Answer, AnyChannelPeer, AnyOf, ChannelPeers, Command, Connected, ConnectionId, DenyAll,
@@ -34,7 +35,7 @@ use crate::host::{
     PRIVATE, REAR, Shown, Work, mask,
 };
 use crate::plan::{self, Plan, Trusts};
-use crate::seed::{Seed, Stream};
+use crate::seed::{Ppm, Seed, Stream};
 
 pub use self::papers::BEGIN;
 use self::papers::Papers;
@@ -93,7 +94,14 @@ struct Party<S: Suite> {
     /// How long the vault and the store take at most.
     lateness: Duration,
     late: Stream,
-    answers: Vec<(Instant, RequestId, Answer)>,
+    /// Late answers, and whose history they are about if they say that all is well with it.
+    answers: Vec<(Instant, RequestId, Answer, Option<Identifier>)>,
+    /// How often the store fails.
+    store_fails: Ppm,
+    failing: Stream,
+    /// How many more channels may open with each peer for what the store has said: one for each time that it was asked
+    /// for a history and answered, unless it was then asked to keep one and has not done so.
+    admitted: BTreeMap<Identifier, i64>,
     work: Work,
     out: VecDeque<Output>,
     suite: PhantomData<fn() -> S>,
@@ -155,6 +163,9 @@ impl<S: Suite> Party<S> {
         let mut party = Self {
             connections_id: node.new_flow_control_id(),
             late: seed.stream(&format!("lateness of {}", plan.name)),
+            failing: seed.stream(&format!("failing store of {}", plan.name)),
+            store_fails: plan.store_fails,
+            admitted: BTreeMap::new(),
             lateness: plan.lateness,
             places: plan.places.map(|places| channel::Places {
                 open: places.open,
@@ -320,15 +331,16 @@ impl<S: Suite> Party<S> {
             }
             node::Output::Request { id, request, .. } => {
                 self.work.requests += 1;
-                let answer = match &request {
-                    Request::Vault(request) => Answer::Vault(self.papers.answer(request)),
-                    Request::Store(request) => Answer::Store(self.store.answer(request)),
+                let (answer, whose) = match &request {
+                    Request::Vault(request) => (Answer::Vault(self.papers.answer(request)), None),
+                    Request::Store(request) => self.ask_store(request),
                 };
                 let wait = self.late.duration(&(Duration::ZERO..=self.lateness));
                 if wait.is_zero() {
+                    self.admit(whose);
                     return Some(node::Input::Answer { id, answer });
                 }
-                self.answers.push((self.now + wait, id, answer));
+                self.answers.push((self.now + wait, id, answer, whose));
             }
             // Nothing is linked here.
             node::Output::Cross { .. } => {}
@@ -342,6 +354,11 @@ impl<S: Suite> Party<S> {
             Event::ChannelOpened { encryptor, peer, handshake_hash: handshake, .. } => {
                 let tag = self.tags.remove(&encryptor);
                 self.open.insert(encryptor.clone());
+                let admitted = self.admitted.entry(peer).or_default();
+                *admitted -= 1;
+                if *admitted < 0 {
+                    self.out.push_back(Output::Unstored { peer });
+                }
                 if tag.is_none() {
                     self.guests.insert(encryptor.clone(), peer);
                 }
@@ -517,15 +534,41 @@ impl<S: Suite> Party<S> {
         self.sessions.clear();
         self.guests.clear();
         self.open.clear();
+        self.admitted.clear();
         self.answers.clear();
         self.out.clear();
         self.furnish();
     }
 
+    /// Asks the store, which may fail. Says whose history it is about if all is well with the answer.
+    fn ask_store(&mut self, request: &StoreRequest) -> (Answer, Option<Identifier>) {
+        let (StoreRequest::Load(whose) | StoreRequest::Store(whose, _)) = request;
+        if matches!(request, StoreRequest::Store(..)) {
+            *self.admitted.entry(*whose).or_default() -= 1;
+        }
+        if !self.failing.chance(self.store_fails) {
+            let answer = self.store.answer(request);
+            let well = answer.is_ok().then_some(*whose);
+            return (Answer::Store(answer), well);
+        }
+        let garbage = StoreAnswer::Loaded(Some(vec![0x80]));
+        let loads = matches!(request, StoreRequest::Load(_)) && self.failing.below(2) == 0;
+        let broken = Error::misuse("IDN-31", "the store is broken");
+        (Answer::Store(if loads { Ok(garbage) } else { Err(broken) }), None)
+    }
+
+    /// The store has said that all is well with the history of somebody.
+    fn admit(&mut self, whose: Option<Identifier>) {
+        if let Some(whose) = whose {
+            *self.admitted.entry(whose).or_default() += 1;
+        }
+    }
+
     /// Answers that are due.
     fn answer(&mut self) {
         while let Some(due) = self.answers.iter().position(|(at, ..)| *at <= self.now) {
-            let (_, id, answer) = self.answers.remove(due);
+            let (_, id, answer, whose) = self.answers.remove(due);
+            self.admit(whose);
             let input = node::Input::Answer { id, answer };
             self.with(|node, env| node.handle(env, input)).expect("a late answer is harmless");
         }
@@ -672,6 +715,7 @@ impl<S: Suite> Host for Party<S> {
     }
 
     fn heal(&mut self) {
+        self.store_fails = Ppm::NEVER;
         self.lateness = Duration::ZERO;
     }
 

@@ -361,6 +361,7 @@ mod tests {
             clock: 0,
             places: None,
             strangers: None,
+            store_fails: crate::seed::Ppm::NEVER,
         };
         Papers::new(Seed(7), &plan, 0)
     }

@@ -60,6 +60,7 @@ impl Sketch {
             listeners(&mut plan, &mut stream("listeners"));
             rotations(&mut plan, &mut stream("rotations"));
             stores(&mut plan, &mut stream("stores"));
+            failing_stores(&mut plan, &mut stream("failing stores"));
         }
         if self.faults.is_none() {
             plan.faults = faults(&plan, &mut stream("faults"));
@@ -83,6 +84,7 @@ impl Sketch {
             clock: 0,
             places: None,
             strangers: None,
+            store_fails: Ppm::NEVER,
         };
         given.cloned().unwrap_or(drawn)
     }
@@ -351,6 +353,14 @@ fn listeners(plan: &mut Plan, random: &mut Stream) {
 fn stores(plan: &mut Plan, random: &mut Stream) {
     if plan.adversaries.iter().any(|adversary| adversary.class == Class::Crowd) {
         plan.nodes.iter_mut().for_each(|node| node.strangers = Some(random.within(1_024..=2_048) as usize));
+    }
+}
+
+/// Stores that fail now and then, where something may go wrong.
+fn failing_stores(plan: &mut Plan, random: &mut Stream) {
+    if matches!(plan.preset, Preset::Faults | Preset::Hostile | Preset::Swarm) {
+        let failing = plan.nodes.iter_mut().filter(|_| random.below(4) == 0);
+        failing.for_each(|node| node.store_fails = Ppm::percent(20));
     }
 }
 

@@ -103,6 +103,9 @@ pub struct Node {
     /// How many bytes the histories of strangers share in its store; plenty if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strangers: Option<usize>,
+    /// How often its store fails: it answers with an error, or with what it was never given.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub store_fails: Ppm,
 }
 
 /// Whom a node trusts to open channels to it.
@@ -381,6 +384,7 @@ impl Plan {
             && self.adversaries.iter().all(|adversary| {
                 adversary.leaves_frames_alone(adversary.at.as_ref().is_some_and(|node| self.is_apart(node)))
             })
+            && self.nodes.iter().all(|node| node.store_fails == Ppm::NEVER)
             && self.nodes.iter().all(|node| self.channels.iter().all(|channel| node.lateness <= channel.pace * 2))
     }
 }

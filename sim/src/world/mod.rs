@@ -453,6 +453,11 @@ impl World {
                 self.channel_opened(node, tag, encryptor, peer, handshake);
                 self.trace.because(cause);
             }
+            Output::Unstored { peer } => {
+                let detail =
+                    format!("a channel with {peer} opened before the store had answered, or though it had failed");
+                self.judge(Err(Violation::new(Property::Conformance, node, detail)));
+            }
             Output::Kept { tag, way } => self.talks[tag].kept_at = Some(way),
             Output::Session { tag, up } => {
                 self.tell(node, || format!("the session of channel {tag} is {}", if up { "up" } else { "down" }));

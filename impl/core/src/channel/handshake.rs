@@ -195,6 +195,9 @@ impl<S: Suite> Handshake<S> {
             (Stage::StorePeer { side, peer, .. }, Answer::Store(Ok(StoreAnswer::Stored))) => {
                 Ok(self.admitted(shared, side, peer))
             }
+            (Stage::StorePeer { side, peer, .. }, Answer::Store(Err(_))) if planted!(IgnoresFailedStore) => {
+                Ok(self.admitted(shared, side, peer))
+            }
             (Stage::AwaitKeyForMessage3 { noise, peer, .. }, Answer::Vault(Ok(vault::Answer::Shared(secret)))) => {
                 let (finished, message_3) = match (*noise).clone().write_message_3(&secret, &shared.config.presentation)
                 {
@@ -229,6 +232,9 @@ impl<S: Suite> Handshake<S> {
             Ok(admission) => {
                 if let Some(request) = admission.to_store() {
                     let ticket = shared.ask(self.deadline, Request::Store(request));
+                    if planted!(OpensBeforeStored) {
+                        return self.admitted(shared, side, peer);
+                    }
                     self.enter(Stage::StorePeer { side, peer, ticket });
                     return Next::Stay;
                 }
