@@ -4,7 +4,9 @@
 //! which nodes they are at, and holds that against whom each of them believes to be talking to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use razor::env::Instant;
 use razor::identity::Identifier;
 use razor::routing::Address;
 
@@ -21,7 +23,14 @@ pub struct End {
     pub peer: Identifier,
     /// Which papers this end showed.
     pub shown: Shown,
+    /// When it opened.
+    pub at: Instant,
+    /// How late what it asks its store is answered at most.
+    pub lateness: Duration,
 }
+
+/// How many answers a handshake waits for at most between asking its store what it knows of the peer, and the end.
+const ANSWERS: u32 = 3;
 
 /// What an adversary's node has of somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +56,9 @@ pub struct Agreement {
     ends: BTreeMap<[u8; 32], Vec<End>>,
     /// The handshake of each end, by node and encryptor.
     channels: BTreeMap<usize, BTreeMap<Address, [u8; 32]>>,
-    /// How many changes of key of an identity a node has seen, from its owner.
-    seen: BTreeMap<(usize, Identifier), usize>,
+    /// From when on a node holds a change of key of an identity, which it has seen from its owner, against everybody:
+    /// a handshake may have asked its store just before.
+    seen: BTreeMap<(usize, Identifier), Instant>,
     /// Which histories of an identity a node has accepted, from an owner with several.
     faces: BTreeMap<(usize, Identifier), usize>,
     /// The nodes that took a thief's history for that of an identity.
@@ -168,14 +178,15 @@ impl Agreement {
                 {
                     return no(end.node, format!("two histories of {} that conflict were accepted", end.peer));
                 }
-                let seen = self.seen.entry(key).or_default();
-                *seen = other.shown.rotations.max(*seen);
+                if other.shown.rotations > 0 {
+                    self.seen.entry(key).or_insert(end.at + end.lateness * ANSWERS);
+                }
                 continue;
             }
             let Some(stolen) = self.stolen.get(&other.node).filter(|stolen| stolen.from == end.peer) else {
                 return no(end.node, format!("node {} was taken for {}, who is somebody else", other.node, end.peer));
             };
-            if self.seen.get(&key).is_some_and(|seen| *seen > 0) && !self.forgetful.contains(&end.node) {
+            if self.seen.get(&key).is_some_and(|seen| *seen <= end.at) && !self.forgetful.contains(&end.node) {
                 return no(end.node, format!("an older or conflicting history of {} was accepted", end.peer));
             }
             if stolen.branches {
@@ -209,9 +220,13 @@ mod tests {
         Shown { face, rotations: 0, lie: None, malleated: false, attested: (Timestamp(0), Timestamp(1)) }
     }
 
+    fn end(node: usize, peer: Identifier) -> End {
+        End { node, peer, shown: shown(0), at: Instant::ZERO, lateness: Duration::ZERO }
+    }
+
     /// A channel opens, named `name`, between two nodes that take each other for these.
     fn open(agreement: &mut Agreement, name: u8, ends: [(usize, Identifier, usize); 2]) -> Result<Opening, Violation> {
-        let [one, other] = ends.map(|(node, peer, face)| End { node, peer, shown: shown(face) });
+        let [one, other] = ends.map(|(node, peer, face)| End { shown: shown(face), ..end(node, peer) });
         let encryptor = || Address::local(&format!("e{name}"));
         agreement.opened(one, encryptor(), [name; 32])?;
         agreement.opened(other, encryptor(), [name; 32])
@@ -237,8 +252,8 @@ mod tests {
     fn papers_that_are_false_in_one_point_are_noticed_and_those_of_another_time_are_left_to_the_clock() {
         let open = |lie| {
             let mut agreement = world();
-            let liar = End { node: 2, peer: ALICE, shown: Shown { lie: Some(lie), ..shown(1) } };
-            let honest = End { node: 0, peer: MALLORY, shown: shown(0) };
+            let liar = End { shown: Shown { lie: Some(lie), ..shown(1) }, ..end(2, ALICE) };
+            let honest = end(0, MALLORY);
             agreement.opened(liar, Address::local("e1"), [1; 32])?;
             agreement.opened(honest, Address::local("e1"), [1; 32])
         };
@@ -260,7 +275,7 @@ mod tests {
     fn a_third_end_is_noticed() {
         let mut agreement = world();
         open(&mut agreement, 1, [(0, BOB, 0), (1, ALICE, 0)]).unwrap();
-        let third = End { node: 1, peer: ALICE, shown: shown(0) };
+        let third = end(1, ALICE);
         assert!(agreement.opened(third, Address::local("e9"), [1; 32]).is_err());
     }
 
@@ -273,7 +288,7 @@ mod tests {
         agreement.forgets(0);
         assert!(!agreement.is_misled(0, &BOB));
         let rotated = Shown { rotations: 1, ..shown(0) };
-        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { node, peer, shown: rotated });
+        let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { shown: rotated, ..end(node, peer) });
         agreement.opened(one, Address::local("e2"), [2; 32]).unwrap();
         agreement.opened(other, Address::local("e2"), [2; 32]).unwrap();
         assert!(open(&mut agreement, 3, [(0, BOB, 0), (2, ALICE, 0)]).is_err());

@@ -557,7 +557,8 @@ impl World {
             shown.rotations = 0;
         }
         let opening = if self.checks {
-            self.agreement.opened(End { node, peer, shown }, encryptor.clone(), handshake)
+            let end = End { node, peer, shown, at: now, lateness: self.plan.nodes[node].lateness };
+            self.agreement.opened(end, encryptor.clone(), handshake)
         } else {
             Ok(Opening::First)
         };
