@@ -44,12 +44,15 @@ pub const PRIVATE: &str = "private";
 /// A worker of every node that sends messages on to the application, and to nobody else.
 pub const NARROW: &str = "narrow";
 
-/// The first address of a worker of every node that sends payloads back, and its second, which only the node itself may
-/// reach.
+/// The first address of a worker of every node that sends payloads back, and its second, which nobody may reach from
+/// outside.
 pub const FRONT: &str = "front";
 
 /// The second.
 pub const REAR: &str = "rear";
+
+/// The third, which only the node itself may reach.
+pub const SHUT: &str = "shut";
 
 /// An inbox of every node for others alone: for identities that nobody has, whose names differ from those of this world
 /// in the last bit.

@@ -3,7 +3,7 @@
 use razor::routing::{Address, Limits, TransportType};
 
 use crate::frame::Frame;
-use crate::host::{APP, BACKROOM, ECHO, GUARDED, HOP, INTERNAL, MEMBERS, NARROW, PRIVATE, REAR};
+use crate::host::{APP, BACKROOM, ECHO, GUARDED, HOP, INTERNAL, MEMBERS, NARROW, PRIVATE, REAR, SHUT};
 use crate::party::alias;
 use crate::situation::Situation;
 
@@ -29,7 +29,7 @@ pub(crate) fn trespasses(link: usize) -> Vec<Vec<Address>> {
         &[REAR],
         &[HOP, PRIVATE],
         &[HOP, MEMBERS],
-        &[HOP, REAR],
+        &[HOP, SHUT],
         &[NARROW, ECHO],
     ];
     let mut ways: Vec<Vec<Address>> = ways.iter().map(|way| way.iter().map(|name| (*name).into()).collect()).collect();
@@ -100,7 +100,7 @@ impl Adversary {
             9 => vec![MEMBERS.into()],
             10 => vec![HOP.into(), MEMBERS.into()],
             11 => vec![BACKROOM.into()],
-            12 => vec![HOP.into(), REAR.into()],
+            12 => vec![HOP.into(), SHUT.into()],
             _ => vec![APP.into(); TOO_MANY],
         };
         let payload = self.random.bytes(40);

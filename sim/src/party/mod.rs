@@ -32,7 +32,7 @@ use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, S
 use crate::checker::{Book, Bytes32, Draws};
 use crate::host::{
     APP, BACKROOM, CLOSED, ECHO, FRONT, Face, GUARDED, HOP, Host, INTERNAL, Input, MEMBERS, NARROW, Origin, Output,
-    PRIVATE, REAR, Shown, Work, mask,
+    PRIVATE, REAR, SHUT, Shown, Work, mask,
 };
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Ppm, Seed, Stream};
@@ -232,9 +232,10 @@ impl<S: Suite> Party<S> {
         }
         let outgoing = Some(Arc::new(ToAddresses(vec![APP.into()])) as Arc<dyn AccessControl>);
         let narrow = Mailbox { outgoing, ..Mailbox::open(NARROW.into()) };
-        let both = [Mailbox::open(FRONT.into()), inbox(REAR, Some(Arc::new(LocalOnly) as Arc<dyn AccessControl>))];
+        let shut = inbox(SHUT, Some(Arc::new(LocalOnly) as Arc<dyn AccessControl>));
+        let three = [Mailbox::open(FRONT.into()), Mailbox::open(REAR.into()), shut];
         let workers: [(Vec<Mailbox>, Box<dyn Worker>); 2] =
-            [(vec![narrow], Box::new(Hop)), (both.into(), Box::new(Echoer))];
+            [(vec![narrow], Box::new(Hop)), (three.into(), Box::new(Echoer))];
         for (mailboxes, worker) in workers {
             let spec = Spec { mailboxes, flow: flow.clone(), worker };
             self.with(|node, env| node.start_worker(env, spec)).expect("a free address");
