@@ -109,6 +109,11 @@ pub enum Input {
         /// The payload.
         payload: Vec<u8>,
     },
+    /// The owner of a channel closes it.
+    Close {
+        /// The address that it sends to.
+        encryptor: Address,
+    },
     /// Whoever has papers of a victim presents them anew through a channel of its own.
     PresentAnother {
         /// The address that it sends to.
@@ -264,8 +269,18 @@ pub trait Host {
         0
     }
 
-    /// A worker that holds more provisional state than it says that it ever does.
-    fn overdrawn(&self) -> Option<Address> {
+    /// What is beyond the bounds that it has itself, in words.
+    fn overdrawn(&self) -> Option<String> {
+        None
+    }
+
+    /// How many channels with this peer are open that the world did not ask for: a session's, or the peer's.
+    fn unasked(&self, _peer: &Identifier) -> usize {
+        0
+    }
+
+    /// The history of an identity that it has stored: the hashes of the changes.
+    fn stored(&self, _identifier: &Identifier) -> Option<Vec<Bytes32>> {
         None
     }
 

@@ -76,6 +76,7 @@ pub struct Arrival {
 #[derive(Debug)]
 pub struct Link {
     profile: Profile,
+    is_slow: bool,
     random: Stream,
     bad: bool,
     free_at: Instant,
@@ -90,6 +91,7 @@ impl Link {
     pub fn new(link: &plan::Link, random: Stream) -> Self {
         Self {
             profile: link.into(),
+            is_slow: link.rate().is_some(),
             random,
             bad: false,
             free_at: Instant::ZERO,
@@ -99,9 +101,9 @@ impl Link {
         }
     }
 
-    /// Whether it takes time to send a byte.
+    /// Whether it takes time to send a byte, or did before it healed: its sender waits to hear that bytes have left.
     pub fn is_slow(&self) -> bool {
-        self.profile.rate.is_some()
+        self.is_slow
     }
 
     /// Whether it carries datagrams.

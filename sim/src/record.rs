@@ -130,6 +130,13 @@ pub enum Occasion {
         /// How many more it will swallow.
         left: u32,
     },
+    /// It holds a run of frames back, and this one is in it.
+    Held {
+        /// The frame.
+        bytes: Vec<u8>,
+        /// How many more may come before they pass.
+        left: u64,
+    },
     /// It was time for something of its own accord.
     OwnAccord {
         /// The time between two of those.

@@ -73,6 +73,8 @@ situations! {
     Displaced => "an open channel was displaced",
     /// A channel lost more than its window and is dead.
     BeyondWindow => "a channel lost more than its window",
+    /// Messages of a channel were made to arrive in another order, at the edges of the window.
+    Overtaken => "an adversary let messages of a channel overtake others",
     /// A link lost a frame.
     LinkLoss => "a link lost a frame",
     /// A link delivered a frame twice.
@@ -115,6 +117,10 @@ situations! {
     Futile => "a message came that leads nowhere",
     /// Whoever had opened a channel tried to reach somebody who is not for him.
     Trespassed => "a guest tried to reach whom he may not",
+    /// A frame was begun and not ended.
+    Stalled => "a frame was begun and never ended",
+    /// A frame came with items that nobody knows.
+    Embellished => "a frame came with unknown items",
     /// A large frame was announced, of which little came at first.
     Large => "a large frame was announced",
     /// A replayed channel message was refused.

@@ -215,10 +215,14 @@ impl<'a> Telling<'a> {
             return format!("{who} to {toward} ({}): {made} {}", deed.capability, self.cargo(&entry.bytes));
         }
         let bytes = match &deed.occasion {
-            Occasion::Passing { bytes, .. } | Occasion::Run { bytes, .. } => bytes.as_slice(),
+            Occasion::Passing { bytes, .. } | Occasion::Run { bytes, .. } | Occasion::Held { bytes, .. } => {
+                bytes.as_slice()
+            }
             Occasion::OwnAccord { .. } => &[],
         };
-        format!("{who} swallows from {from} to {to}: {}", self.cargo(bytes))
+        let held = deed.capability == Capability::Overtake;
+        let does = if held { "holds back" } else { "swallows" };
+        format!("{who} {does} from {from} to {to}: {}", self.cargo(bytes))
     }
 
     fn delivery(&self, entry: &Entry) -> String {
@@ -306,7 +310,9 @@ pub fn holdings(adversary: &plan::Adversary) -> Vec<String> {
         Class::Equivocator => vec!["two histories of its own identity that branch".into()],
         Class::Crowd => vec!["many identities, each with its keys and papers".into()],
         Class::Clock => vec!["the time service of the nodes".into()],
-        Class::Archivist | Class::Link | Class::Hop | Class::Injector | Class::Exhauster => Vec::new(),
+        Class::Archivist | Class::Link | Class::Hop | Class::Injector | Class::Shuffler | Class::Exhauster => {
+            Vec::new()
+        }
     };
     [vec![place.to_owned()], more].concat()
 }
@@ -323,6 +329,9 @@ pub fn reason(adversary: &plan::Adversary, deed: &Deed) -> String {
         }
         Occasion::Passing { .. } => format!("a frame passed; it acts on {} of them, and {}", adversary.acts, drawn()),
         Occasion::Run { left, .. } => format!("it swallows a run of frames, and {left} more after this one"),
+        Occasion::Held { left, .. } => {
+            format!("it holds a run of messages back until one has passed that comes {left} later")
+        }
         Occasion::OwnAccord { every, target: Some(_) } => {
             format!("it acts of its own accord, and asks itself every {}", humantime::format_duration(*every))
         }

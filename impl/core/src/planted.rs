@@ -91,6 +91,8 @@ bugs! {
         WrapsTransportType "RTE-1",
         /// The name of an address may have any length.
         TakesLongAddresses "RTE-2",
+        /// What a message carries that nobody knows is sent on with it.
+        ForwardsUnknownItems "EXT-2",
     }
     Noise {
         /// The initiator encrypts with the first key of the split, as the standard has it.
@@ -123,6 +125,8 @@ bugs! {
         OlderDisplacesNewer "IDN-28",
         /// A history that contradicts the known one replaces it.
         ConflictDisplacesKnown "IDN-29",
+        /// A history that continues the known one is believed and not stored.
+        ForgetsNewerHistory "IDN-30",
         /// The store forgets no stranger.
         KeepsAllStrangers "IDN-33",
         /// An attestation may be of another identity.
@@ -167,6 +171,8 @@ bugs! {
         GarbageEndsResponder "CHN-16",
         /// A handshake may take any time.
         HandshakeWithoutEnd "CHN-18",
+        /// Any number of messages is held until a handshake is finished.
+        HoldsWithoutBound "CHN-21",
         /// A message with a wrong tag is decrypted all the same.
         IgnoresTag "CHN-37",
         /// The replay window moves before the tag is looked at.
@@ -189,6 +195,8 @@ bugs! {
         DropsPreviousKey "CHN-35",
         /// The plaintext of a Close, in the clear, closes the channel.
         ObeysBareClose "CHN-37",
+        /// A Close is taken note of, and nothing else.
+        IgnoresClose "CHN-48",
         /// The way to the peer follows a message that another has overtaken.
         FollowsOldMessages "CHN-46",
         /// The initiator's way to its peer follows the peer.
@@ -199,6 +207,8 @@ bugs! {
         ChannelIsLocal "CHN-55",
         /// Any number of handshakes may be half open.
         HalfOpenWithoutBound "CHN-52",
+        /// A source that has its share of half-open handshakes displaces those of others.
+        EvictsAnyone "CHN-53",
         /// A new handshake displaces an open channel.
         EvictsOpenChannels "CHN-53",
         /// Any number of channels may be open.
@@ -241,6 +251,10 @@ bugs! {
         IgnoresOutgoingAccess "NOD-5",
         /// A message to nobody is sent back.
         AnswersStrays "NOD-2",
+        /// Any number of messages may wait for a worker.
+        InboxWithoutBound "NOD-9",
+        /// Messages leave on a connection whose peer takes nothing.
+        TransmitsWithoutEnd "NOD-21",
         /// A message that makes no sense stops the worker that it was for.
         FailureStopsWorker "NOD-15",
         /// What comes out of a channel reaches every worker.
@@ -261,6 +275,8 @@ bugs! {
         NeverNoticesDeath "SES-2",
         /// After a failed attempt a session makes no other.
         PausesForGood "SES-6",
+        /// A new attempt leaves the channel of the one before open.
+        KeepsOldChannel "SES-12",
     }
     Transport {
         /// A peer may speak any version.
@@ -269,6 +285,8 @@ bugs! {
         TakesLargeFrames "TCP-4",
         /// A frame has the memory that it announces, before any of it has come.
         AllocatesAnnounced "TCP-5",
+        /// A frame may take any time.
+        FrameWithoutEnd "TCP-11",
         /// A connection stays open when a frame cannot be decoded.
         KeepsBrokenConnection "TCP-7",
         /// A route beyond the limits closes the connection.

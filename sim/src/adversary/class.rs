@@ -11,6 +11,9 @@ named! {
     BlackHole => "black-hole",
     /// Hold a frame back.
     Delay => "delay",
+    /// Let 31, 32 or 33 messages of a channel overtake another, or a copy of it, or one overtake so many: the edges of
+    /// the window. Some of the overtaken come another way, and messages of a handshake late.
+    Overtake => "overtake",
     /// Send a frame twice.
     Duplicate => "duplicate",
     /// Send an old frame again.
@@ -57,6 +60,10 @@ named! {
     Flood => "flood",
     /// Open channels of its own without end, and leave them open.
     Siege => "siege",
+    /// Begin a frame and never end it: the connection is to be closed in time.
+    Stall => "stall",
+    /// Add items to a frame that nobody knows: hops take them off.
+    Embellish => "embellish",
     /// Rewrite the tracing text.
     Tracing => "tracing",
     /// Send garbage, and damaged copies, to whoever waits for a handshake message, right before it gets that.
@@ -93,6 +100,9 @@ named! {
     Crowd => "crowd",
     /// Has a link, and sends what it likes; what others send it leaves alone. Nothing may be lost by it.
     Injector => "injector",
+    /// Has a link, and changes the order of what passes, with the edges of the window in mind. It swallows nothing, and adds
+    /// to frames what nobody knows.
+    Shuffler => "shuffler",
     /// Has a node, and makes others work and keep state: half-open handshakes, open channels, floods of forgeries,
     /// routes of extreme length, huge CBOR, nonces of the far future.
     Exhauster => "exhauster",
@@ -106,6 +116,7 @@ const ON_A_LINK: &[Capability] = {
         Drop,
         BlackHole,
         Delay,
+        Overtake,
         Duplicate,
         Replay,
         ReplayAcross,
@@ -124,6 +135,7 @@ const ON_A_LINK: &[Capability] = {
         Malformed,
         Futile,
         Large,
+        Embellish,
         Tracing,
     ]
 };
@@ -134,6 +146,7 @@ const AT_A_NODE: &[Capability] = {
         Drop,
         BlackHole,
         Delay,
+        Overtake,
         Duplicate,
         Replay,
         ReplayAcross,
@@ -152,6 +165,7 @@ const AT_A_NODE: &[Capability] = {
         Malformed,
         Futile,
         Large,
+        Embellish,
         Tracing,
         Impersonate,
         Intrude,
@@ -187,6 +201,7 @@ impl Class {
             | Self::Crowd
             | Self::Equivocator => &[Impersonate, Intrude, Delay],
             Self::Exhauster => &[Flood, Siege, Garbage, LongRoute, HugeCbor, ForgeNonce, Intrude],
+            Self::Shuffler => &[Overtake, Embellish],
             Self::Injector => &[Disturb, Replay, ReplayAcross, Garbage, ForgeNonce, ForgeClose, LongRoute],
             Self::Clock => &[SetClocks, Replay, Delay],
         }
@@ -194,7 +209,7 @@ impl Class {
 
     /// Whether it stands at a node of its own, and not on a link.
     pub fn has_a_node(self) -> bool {
-        !matches!(self, Self::Archivist | Self::Link | Self::Injector | Self::Clock)
+        !matches!(self, Self::Archivist | Self::Link | Self::Injector | Self::Shuffler | Self::Clock)
     }
 
     /// Whether it has secrets of somebody else, which are worth nothing once that somebody has changed the key.

@@ -25,6 +25,7 @@ impl Adversary {
             Capability::Malformed => self.malformed(),
             Capability::Futile => self.futile(),
             Capability::Large => self.large(),
+            Capability::Stall => self.stall(),
             _ => Vec::new(),
         }
     }
@@ -82,12 +83,16 @@ impl Adversary {
     }
 
     /// A key of small order, or one that is not in its canonical form.
-    fn weak_key(&mut self) -> [u8; 32] {
+    pub(super) fn weak_key(&mut self) -> [u8; 32] {
         let mut key = [0; 32];
-        match self.random.below(3) {
+        match self.random.below(4) {
             0 => {}
             1 => key[0] = 1,
-            _ => key = [0xff; 32],
+            2 => key = [0xff; 32],
+            _ => {
+                key.copy_from_slice(&self.random.bytes(32));
+                key[31] |= 0x80;
+            }
         }
         key
     }

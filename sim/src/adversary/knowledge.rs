@@ -98,7 +98,7 @@ impl Knowledge {
     }
 
     /// The largest nonce that passed of a channel that it knows of.
-    fn largest(&self, route: &[Address]) -> Option<u64> {
+    pub(super) fn largest(&self, route: &[Address]) -> Option<u64> {
         self.channels.get(route).filter(|traffic| traffic.messages >= ESTABLISHED).map(|traffic| traffic.largest)
     }
 

@@ -3,7 +3,7 @@
 use razor::routing::{Address, Limits, TransportType};
 
 use crate::frame::Frame;
-use crate::host::{APP, BACKROOM, ECHO, GUARDED, HOP, INTERNAL, MEMBERS, NARROW, PRIVATE, REAR, SHUT};
+use crate::host::{APP, BACKROOM, ECHO, GUARDED, HOP, INTERNAL, LISTENER, MEMBERS, NARROW, PRIVATE, REAR, SHUT};
 use crate::party::alias;
 use crate::situation::Situation;
 
@@ -44,15 +44,15 @@ const LARGE: usize = 200_000;
 impl Adversary {
     /// Something that is no frame: its receiver closes the connection.
     pub(super) fn malformed(&mut self) -> Vec<Emission> {
-        // Rarely: each costs everybody the connection.
-        if self.random.below(4) != 0 {
+        // Rarely where others pass: each costs everybody the connection.
+        if !self.is_alone() && self.random.below(4) != 0 {
             return Vec::new();
         }
         let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
         self.reached(Situation::Malformed);
         let frame = Frame { onward: vec![APP.into()], back: Vec::new(), payload: vec![7; 40], tracing: None }.encode();
         let body = &frame[4..];
-        let body = match self.random.below(8) {
+        let body = match self.random.below(9) {
             // A byte after the last item.
             0 => [body, &[0]].concat(),
             // The number of items, in two bytes.
@@ -87,7 +87,8 @@ impl Adversary {
         if self.random.below(4) == 0 {
             return self.unanswerable(way);
         }
-        let onward: Vec<Address> = match self.random.below(14) {
+        let mut payload = self.random.bytes(40);
+        let onward: Vec<Address> = match self.random.below(16) {
             0 => vec!["nobody".into()],
             1 => vec![alias(way.link), ECHO.into()],
             2 => vec![HOP.into(), alias(way.link), ECHO.into()],
@@ -101,9 +102,13 @@ impl Adversary {
             10 => vec![HOP.into(), MEMBERS.into()],
             11 => vec![BACKROOM.into()],
             12 => vec![HOP.into(), SHUT.into()],
+            13 | 14 => {
+                // A first message whose key no correct peer has.
+                payload = self.weak_key().to_vec();
+                vec![LISTENER.into()]
+            }
             _ => vec![APP.into(); TOO_MANY],
         };
-        let payload = self.random.bytes(40);
         let frame = Frame { onward, back: vec![APP.into()], payload, tracing: None };
         vec![Emission::now(way, frame.encode(), Intent::Futile)]
     }
@@ -122,7 +127,7 @@ impl Adversary {
 
     /// A large frame for nobody, of which little comes at first.
     pub(super) fn large(&mut self) -> Vec<Emission> {
-        if self.random.below(4) != 0 {
+        if !self.is_alone() && self.random.below(4) != 0 {
             return Vec::new();
         }
         let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
@@ -131,6 +136,25 @@ impl Adversary {
         let mut first = Frame { onward, back: Vec::new(), payload, tracing: None }.encode();
         let rest = first.split_off(100);
         [first, rest].map(|bytes| Emission::now(way, bytes, Intent::Tampered)).into()
+    }
+
+    /// The beginning of a frame, and then nothing any more.
+    pub(super) fn stall(&mut self) -> Vec<Emission> {
+        if self.random.below(3) != 0 {
+            return Vec::new();
+        }
+        let Some(way) = self.random.pick(&self.ways).copied() else { return Vec::new() };
+        self.reached(Situation::Stalled);
+        self.retire();
+        let mut frame =
+            Frame { onward: vec![APP.into()], back: Vec::new(), payload: vec![7; 40], tracing: None }.encode();
+        frame.truncate(20);
+        vec![Emission::now(way, frame, Intent::Tampered)]
+    }
+
+    /// Whether nothing passes but what it sends itself.
+    fn is_alone(&self) -> bool {
+        self.knowledge.seen().is_empty()
     }
 
     /// Whether the byte that opens a connection over `way` becomes another.

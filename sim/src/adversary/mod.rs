@@ -11,8 +11,10 @@ mod injection;
 mod knowledge;
 mod lie;
 mod misfits;
+mod overtaking;
 mod tampering;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use razor::routing::Address;
@@ -27,6 +29,11 @@ pub use class::{Capability, Class};
 pub use knowledge::{Knowledge, KnownChannel};
 pub use lie::{Claims, Lie};
 pub(crate) use misfits::{TRESPASS, trespasses};
+use overtaking::Line;
+
+/// Out of how many chances to act on a message of a channel one changes its place among the others: that takes a long
+/// time, in which nothing else is done to the channel.
+const OVERTAKES: u64 = 8;
 
 /// One direction of a link: what is sent along it arrives at `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +106,8 @@ pub struct Adversary {
     masks: usize,
     /// Where the messages go that it swallows, and how many more, once it has begun.
     black_hole: Option<(Vec<Address>, u32)>,
+    /// The channels whose messages it gives another order, by their routes.
+    lines: BTreeMap<(Way, Vec<Address>), Line>,
     situations: Vec<Situation>,
     /// What it learnt and did, if somebody asks.
     notes: Option<Notes>,
@@ -131,6 +140,7 @@ impl Adversary {
                 0
             },
             black_hole: None,
+            lines: BTreeMap::new(),
             situations: Vec::new(),
             notes: None,
         }
@@ -185,6 +195,7 @@ impl Adversary {
     pub fn retire(&mut self) {
         self.capabilities.clear();
         self.black_hole = None;
+        self.lines.clear();
     }
 
     /// A frame is about to go along `way`: what goes instead.
@@ -194,6 +205,11 @@ impl Adversary {
         self.knowledge.saw(way, &frame, &bytes, self.notes.as_mut().map(|notes| &mut notes.facts));
         if self.capabilities.is_empty() {
             return honest(bytes);
+        }
+        if let (Kind::Channel(nonce), Intent::Honest) = (frame.kind(), intent)
+            && let Some(emissions) = self.in_line(way, nonce, &frame, &bytes)
+        {
+            return emissions;
         }
         if let Some((_, left)) = self.black_hole.as_mut().filter(|(route, _)| *route == frame.onward) {
             *left -= 1;
@@ -240,11 +256,17 @@ impl Adversary {
     fn choose(&mut self, kind: Kind) -> Option<Capability> {
         let choice = self.random.pick(&self.capabilities).copied();
         let answers = kind == Kind::FirstMessage && self.can(Capability::Impersonate) && self.random.below(2) == 0;
+        let chances = if kind == Kind::Handshake { 2 } else { OVERTAKES };
+        let overtakes = matches!(kind, Kind::Channel(_) | Kind::Handshake)
+            && self.can(Capability::Overtake)
+            && self.random.below(chances) == 0;
         let disturbs = matches!(kind, Kind::FirstMessage | Kind::Handshake) && self.can(Capability::Disturb);
         if answers {
             Some(Capability::Impersonate)
         } else if disturbs {
             Some(Capability::Disturb)
+        } else if overtakes {
+            Some(Capability::Overtake)
         } else {
             choice
         }

@@ -9,6 +9,12 @@ use crate::situation::Situation;
 
 use super::{Adversary, Capability, Emission, Intent, Target, Way};
 
+/// The length of a frame and the head of its array.
+const BEFORE: usize = 5;
+
+/// The head of a frame without a tracing text.
+const UNTRACED: u8 = 0x83;
+
 impl Adversary {
     /// Acts on a frame; capabilities that act of their own accord let it pass.
     pub(super) fn tamper(&mut self, capability: Capability, way: Way, frame: Frame, bytes: Vec<u8>) -> Vec<Emission> {
@@ -48,7 +54,17 @@ impl Adversary {
             Capability::SpliceOnward => self.splice_onward(way, frame),
             Capability::SpliceReturn => self.splice_return(way, frame),
             Capability::Impersonate => self.impersonate(frame, honest),
+            Capability::Overtake => match frame.kind() {
+                Kind::Channel(nonce) => self.overtake(way, nonce, frame, honest),
+                Kind::Handshake => {
+                    // What belongs to the channel comes before the handshake is finished.
+                    let delay = Duration::from_millis(self.random.within(40..=250));
+                    vec![Emission { delay, intent: Intent::Tampered, ..honest }]
+                }
+                _ => vec![honest],
+            },
             Capability::Disturb => self.disturb(way, frame, honest),
+            Capability::Embellish => self.embellish(way, &honest.bytes),
             Capability::Tracing => {
                 let text = format!("{{\"traceparent\":\"{}\"}}", "0".repeat(self.random.index(300)));
                 vec![Emission::now(way, Frame { tracing: Some(text), ..frame }.encode(), Intent::Tampered)]
@@ -116,6 +132,20 @@ impl Adversary {
         let intent = if astray { Intent::Tampered } else { Self::changed(frame.kind()) };
         let reflected = Frame { onward: channel.route, back: Vec::new(), ..frame };
         vec![Emission::now(channel.way, reflected.encode(), intent), honest]
+    }
+
+    /// Adds items after the last that is known.
+    fn embellish(&mut self, way: Way, bytes: &[u8]) -> Vec<Emission> {
+        self.reached(Situation::Embellished);
+        let known = &bytes[BEFORE..];
+        // Nothing stands for a tracing text that is not there.
+        let absent: &[u8] = if bytes[BEFORE - 1] == UNTRACED { &[0xf6] } else { &[] };
+        let items = self.random.within(1..=4) as u8;
+        let unknown =
+            (0..items).flat_map(|n| [[0x42, n, n], [0x81, 0x41, n], [0x62, b'a', b'b']][self.random.index(3)]);
+        let body = [&[UNTRACED + 1 + items][..], known, absent, &unknown.collect::<Vec<_>>()].concat();
+        let bytes = [&(body.len() as u32).to_be_bytes()[..], &body].concat();
+        vec![Emission::now(way, bytes, Intent::Tampered)]
     }
 
     fn splice_onward(&mut self, way: Way, mut frame: Frame) -> Vec<Emission> {

@@ -14,10 +14,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use razor::channel::{self, Config, HandshakeTime, Listening, Trust};
+use razor::channel::{self, Config, HandshakeTime, HoldLimits, Listening, Trust};
 use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::error::Error;
-use razor::identity::{Identifier, MemoryStore, StoreAnswer, StoreRequest};
+use razor::identity::{Identifier, Identity, MemoryStore, PresentationLimits, StoreAnswer, StoreRequest};
 use razor::machine::{Deadline, Machine, Refused, Snapshot};
 use razor::node::{
     self, AccessControl, AllOf, Answer, AnyChannelPeer, AnyOf, ChannelPeers, Command, Connected, ConnectionId, DenyAll,
@@ -50,6 +50,9 @@ const OUTPUTS: usize = 1_000_000;
 /// What listeners bear unless a plan says otherwise: no more half-open handshakes in all than from one source, so that a
 /// flood is enough to fill them.
 const PLACES: channel::Places = channel::Places { half_open: 64, ..channel::Places::DEFAULT };
+
+/// The limits of a node in a world where little is said: small enough that some are reached.
+const NODE: node::Config = node::Config { inbox: 16, transmit: 4_096, ..node::Config::DEFAULT };
 
 /// The times of a session in a world that lasts for seconds: the shortest there are.
 const SESSION: session::Config = session::Config::FLOOR;
@@ -113,6 +116,10 @@ struct Connection {
     address: Address,
     /// Whether the world says when bytes have left.
     slow: bool,
+    /// So many have not.
+    on_its_way: u64,
+    /// Whether more was sent than the node may.
+    is_overdrawn: bool,
     /// Bytes that the node could not take yet.
     held: VecDeque<u8>,
 }
@@ -137,6 +144,12 @@ fn cast_of<S: Suite>(plan: &Plan) -> Vec<Box<dyn Host>> {
         let another = |number: usize| Papers::new(seed, &plan.nodes[number], 0);
         let (victim, other) = (number(&adversary.victim).map(another), number(&adversary.poses_as).map(another));
         papers[node].turn(adversary.class, victim.as_ref(), other.as_ref(), adversary.lies());
+        // What anybody has shown, anybody can show again.
+        let met =
+            plan.channels.iter().flat_map(|channel| [&channel.from, &channel.to]).filter_map(|name| plan.node(name));
+        if papers[node].another.is_none() && adversary.class.has_a_node() {
+            papers[node].another = met.last().map(|met| papers[met].identity.export().to_vec());
+        }
     }
     let trust = |node: &plan::Node| match &node.trusts {
         Trusts::Everybody => Trust::Everyone,
@@ -159,7 +172,7 @@ impl<S: Suite> Party<S> {
     ) -> Self {
         let own = seed.derive(&format!("entropy of {}", plan.name));
         let mut entropy = Seeded::new(own);
-        let mut node = Node::new(node::Config::default(), &mut entropy);
+        let mut node = Node::new(NODE, &mut entropy);
         let mut party = Self {
             connections_id: node.new_flow_control_id(),
             late: seed.stream(&format!("lateness of {}", plan.name)),
@@ -311,8 +324,14 @@ impl<S: Suite> Party<S> {
                 let bytes = frame.payload().to_vec();
                 let link = *self.links.get(&connection)?;
                 let sent = node::Input::Sent { connection, bytes: bytes.len() as u64 };
+                let length = bytes.len() as u64;
                 self.out.push_back(Output::Transmit(link, bytes));
-                return self.connections.get(&link).is_some_and(|connection| !connection.slow).then_some(sent);
+                let connection = self.connections.get_mut(&link)?;
+                if !connection.slow {
+                    return Some(sent);
+                }
+                connection.is_overdrawn |= connection.on_its_way >= NODE.transmit;
+                connection.on_its_way += length;
             }
             node::Output::Close { connection, .. } => {
                 let link = self.links.remove(&connection)?;
@@ -395,7 +414,17 @@ impl<S: Suite> Party<S> {
         let how = Connected { accepted_by: Some(self.connections_id), alias };
         // The opening byte comes out of this call: it has to be known whose it is.
         self.links.insert(id, link);
-        self.connections.insert(link, Connection { id, address: Address::local(""), slow, held: VecDeque::new() });
+        self.connections.insert(
+            link,
+            Connection {
+                id,
+                address: Address::local(""),
+                slow,
+                on_its_way: 0,
+                is_overdrawn: false,
+                held: VecDeque::new(),
+            },
+        );
         let address = self.with(|node, env| node.connected(env, id, how)).expect("few connections");
         if let Some(connection) = self.connections.get_mut(&link) {
             connection.address = address;
@@ -457,7 +486,8 @@ impl<S: Suite> Party<S> {
     }
 
     fn left(&mut self, link: usize, bytes: u64) {
-        if let Some(Connection { id: connection, .. }) = self.connections.get(&link) {
+        if let Some(Connection { id: connection, on_its_way, .. }) = self.connections.get_mut(&link) {
+            *on_its_way = on_its_way.saturating_sub(bytes);
             let input = node::Input::Sent { connection: *connection, bytes };
             self.with(|node, env| node.handle(env, input)).expect("what was sent may always leave");
         }
@@ -526,7 +556,7 @@ impl<S: Suite> Party<S> {
             self.papers = Papers::new(self.seed, &self.plan, self.lives);
             self.store = store(&self.plan);
         }
-        self.node = Node::new(node::Config::default(), &mut self.entropy);
+        self.node = Node::new(NODE, &mut self.entropy);
         self.connections_id = self.node.new_flow_control_id();
         self.connections.clear();
         self.links.clear();
@@ -592,9 +622,14 @@ fn store(plan: &plan::Node) -> MemoryStore {
     MemoryStore::new(plan.strangers.unwrap_or(MemoryStore::DEFAULT_LIMIT))
 }
 
-/// The same, waiting for a handshake no longer than it has to.
+/// What a channel holds that comes too early: few enough bytes that a world may reach it.
+const HOLD: HoldLimits = HoldLimits { bytes: 8_192, ..HoldLimits::DEFAULT };
+
+/// The same, waiting for a handshake no longer than it has to, and keeping little of what nobody has authenticated.
 fn patient(mut config: Config) -> Config {
     config.timeout = HandshakeTime::FLOOR;
+    config.hold = HOLD;
+    config.presentation_limits = PresentationLimits::FLOOR;
     config
 }
 
@@ -617,6 +652,10 @@ impl<S: Suite> Host for Party<S> {
             Input::Left(link, bytes) => self.left(link, bytes),
             Input::Open { tag, route, expect, kept } => self.open(tag, route, expect, kept),
             Input::Say { route, payload } => self.say(route, &payload),
+            Input::Close { encryptor } => {
+                // It may be closed already.
+                let _ = self.with(|node, env| node.stop_worker(env, &encryptor));
+            }
             Input::PresentAnother { encryptor } => {
                 if let Some(history) = self.papers.another.clone() {
                     self.present(&encryptor, history);
@@ -663,8 +702,25 @@ impl<S: Suite> Host for Party<S> {
         self.node.workers()
     }
 
-    fn overdrawn(&self) -> Option<Address> {
-        self.node.overdrawn()
+    fn overdrawn(&self) -> Option<String> {
+        if let Some(worker) = self.node.overdrawn() {
+            return Some(format!("the worker {worker} holds more than it says that it ever does"));
+        }
+        let burdened = self.connections.iter().find(|(_, connection)| connection.is_overdrawn);
+        burdened.map(|(link, _)| format!("more was sent over link {link} while the limit of bytes was on its way"))
+    }
+
+    fn unasked(&self, peer: &Identifier) -> usize {
+        let with = self.guests.iter().filter(|(_, guest)| *guest == peer);
+        with.filter(|(encryptor, _)| self.node.producer_at(encryptor).is_some()).count()
+    }
+
+    fn stored(&self, identifier: &Identifier) -> Option<Vec<Bytes32>> {
+        let Ok(StoreAnswer::Loaded(Some(history))) = self.store.clone().answer(&StoreRequest::Load(*identifier)) else {
+            return None;
+        };
+        let identity = Identity::import(&history, Some(identifier)).ok()?;
+        Some(identity.changes().map(|change| change.hash().0).collect())
     }
 
     fn leftovers(&self) -> usize {

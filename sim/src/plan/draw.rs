@@ -13,6 +13,9 @@ use super::{
     Topology, Trusts,
 };
 
+/// How long a world is bad in which a session has time to give up.
+const LONG: Duration = Duration::from_secs(16);
+
 /// The longest way that is drawn, in links.
 const FAR: usize = 6;
 
@@ -55,6 +58,7 @@ impl Sketch {
         plan.check()?;
         if self.adversaries.is_none() {
             plan.adversaries = adversaries(&plan, slower, &mut stream("adversaries"));
+            plan.adversaries.extend(beside(&plan, &mut stream("beside")));
         }
         if self.nodes.is_none() {
             listeners(&mut plan, &mut stream("listeners"));
@@ -64,6 +68,9 @@ impl Sketch {
         }
         if self.faults.is_none() {
             plan.faults = faults(&plan, &mut stream("faults"));
+            if self.faulty.is_none() && plan.faults.iter().any(|fault| fault.lasts() > plan.faulty) {
+                plan.faulty = LONG;
+            }
         }
         plan.check()?;
         Ok(plan)
@@ -73,8 +80,8 @@ impl Sketch {
         let given = self.nodes.iter().flatten().find(|node| node.name == name);
         let signing = if random.below(3) == 0 { Signing::P256 } else { Signing::Ed25519 };
         // More than a few messages that overtake the handshake are not held: a calm world stays below that.
-        let most = if matches!(preset, Preset::Calm | Preset::Siege) { 2 } else { 3 };
-        let lateness = ms([0, 5, 30][random.index(most)]);
+        let most = if matches!(preset, Preset::Calm | Preset::Siege) { 2 } else { 4 };
+        let lateness = ms([0, 5, 30, 60][random.index(most)]);
         let drawn = Node {
             name: name.to_owned(),
             trusts: Trusts::Everybody,
@@ -104,11 +111,17 @@ fn shape(preset: Preset, random: &mut Stream) -> Topology {
     let large = preset == Preset::Swarm && random.below(50) == 0;
     let shape = match preset {
         Preset::Siege => Shape::Line,
+        // Somebody beside the way wants a place.
+        Preset::Calm => Shape::ALL[random.index(Shape::ALL.len())],
         _ if random.below(3) == 0 => Shape::Line,
         _ => Shape::ALL[random.index(Shape::ALL.len())],
     };
     // An attack wants somebody in the middle.
-    let least = if matches!(preset, Preset::Siege | Preset::Hostile | Preset::Impostors) { 3 } else { 2 };
+    let least = match preset {
+        Preset::Siege | Preset::Hostile | Preset::Impostors => 3,
+        Preset::Calm => 4,
+        _ => 2,
+    };
     let most = if preset == Preset::Siege {
         6
     } else if large {
@@ -172,7 +185,7 @@ fn channels(plan: &Plan, relays: usize, slower: u32, random: &mut Stream) -> Vec
     let mut channels: Vec<Channel> = Vec::new();
     let number = random.within(2..=3) as usize;
     let messages = random.within(10..=90) as usize;
-    let lasting = matches!(plan.preset, Preset::Calm | Preset::Siege);
+    let lasting = matches!(plan.preset, Preset::Calm | Preset::Lossy | Preset::Siege);
     let pace = ms(random.within(3..=12)) * slower;
     let payload = random.within(32..=1_500) as usize;
     // A few pairs of ends, at most as far apart as is useful; the ends of a line are the best of all.
@@ -259,7 +272,7 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
     };
     // Somebody beside the way.
     let apart: Vec<&String> = match plan.preset {
-        Preset::Calm if random.below(2) == 0 => {
+        Preset::Calm if random.below(3) > 0 => {
             plan.nodes.iter().map(|node| &node.name).filter(|name| plan.is_apart(name)).collect()
         }
         _ => Vec::new(),
@@ -272,6 +285,12 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
         }
         (Preset::Calm, _) if !swarm && random.below(2) == 0 => {
             adversaries.push(Adversary { acts: Ppm::percent(60), every, ..watcher(Class::Injector) });
+        }
+        (Preset::Lossy | Preset::Faults, _) if random.below(3) > 0 => {
+            adversaries.push(Adversary { acts: Ppm::percent(30), ..watcher(Class::Shuffler) });
+        }
+        (Preset::Calm, _) if swarm => {
+            adversaries.push(Adversary { acts: Ppm::percent(30), ..watcher(Class::Shuffler) });
         }
         (Preset::Calm | Preset::Lossy | Preset::Faults, _) => adversaries.push(watcher(Class::Archivist)),
         (Preset::Siege, Some(node)) => {
@@ -310,6 +329,57 @@ fn adversaries(plan: &Plan, slower: u32, random: &mut Stream) -> Vec<Adversary> 
         }
     }
     adversaries
+}
+
+/// Somebody at a node that no channel passes, who changes nothing that others send: a vandal, or an impostor who opens
+/// channels. Such a node there is in most worlds.
+fn beside(plan: &Plan, random: &mut Stream) -> Option<Adversary> {
+    use Capability::{Futile, HugeCbor, Intrude, Large, LongRoute, Malformed, Stall};
+    // Thieves mislead those who have not met their victims: not where much is owed to honest nodes.
+    let impostors: &[Class] = match plan.preset {
+        Preset::Siege => return None,
+        Preset::Calm => &[],
+        // A session that is cut off takes its time.
+        Preset::Faults if plan.channels.iter().any(|channel| channel.kept) && random.below(3) > 0 => return None,
+        Preset::Lossy | Preset::Impostors => &[Class::PurposeThief, Class::OldKeyThief, Class::Equivocator],
+        Preset::Faults | Preset::Hostile | Preset::Swarm => {
+            &[Class::Forger, Class::Crowd, Class::Crowd, Class::Misbinder, Class::StaticThief]
+        }
+    };
+    let mut busy: Vec<usize> = plan.adversaries.iter().filter_map(|other| plan.node(other.at.as_ref()?)).collect();
+    for channel in &plan.channels {
+        let (from, to) = (plan.node(&channel.from)?, plan.node(&channel.to)?);
+        busy.push(from);
+        busy.extend(plan.way(from, to)?.into_iter().map(|(_, node)| node));
+    }
+    let spare: Vec<usize> = (0..plan.nodes.len()).filter(|node| !busy.contains(node)).collect();
+    let at = Some(plan.nodes[*random.pick(&spare)?].name.clone()).filter(|at| {
+        // Where everything must arrive, not over the last connection of others either.
+        plan.preset != Preset::Calm || plan.is_apart(at)
+    });
+    at.as_ref()?;
+    let channel = plan.channels.first()?;
+    let [victim, other] =
+        if random.below(2) == 0 { [&channel.from, &channel.to] } else { [&channel.to, &channel.from] };
+    let vandal = random.below(3) == 0;
+    let class = *random.pick(impostors).filter(|_| !vandal).unwrap_or(&Class::Hop);
+    let (can, every) = match class {
+        Class::Hop => (vec![Malformed, Futile, Large, HugeCbor, LongRoute, Stall], random.within(20..=80)),
+        Class::Forger | Class::Crowd => (vec![Intrude], random.within(40..=100)),
+        // A fourth of the times.
+        _ => (vec![Intrude], random.within(10..=30)),
+    };
+    Some(Adversary {
+        class,
+        at,
+        between: None,
+        victim: class.needs_a_victim().then(|| victim.clone()),
+        poses_as: (class == Class::StaticThief).then(|| other.clone()),
+        lies: None,
+        can: Some(can),
+        acts: Ppm::NEVER,
+        every: ms(every),
+    })
 }
 
 /// Whom listeners trust, and what they bear.
@@ -375,8 +445,22 @@ fn rotations(plan: &mut Plan, random: &mut Stream) {
     }
 }
 
+/// A session is cut off from its peer for so long that it gives up its channel, and attempts to open another, too.
+fn long_cut(plan: &Plan, random: &mut Stream) -> Option<Fault> {
+    let channel = plan.channels.iter().find(|channel| channel.kept)?;
+    let way = plan.way(plan.node(&channel.from)?, plan.node(&channel.to)?)?;
+    let (link, _) = *random.pick(&way)?;
+    let [from, to] = plan.links[link].between.clone();
+    let (at, lasts) = (ms(random.within(200..=900)), ms(random.within(6_000..=14_000)));
+    Some(Fault::Cut { at, from, to, both: true, lasts })
+}
+
 fn faults(plan: &Plan, random: &mut Stream) -> Vec<Fault> {
+    let watched = plan.adversaries.iter().all(|adversary| adversary.every.is_zero());
+    let cut = (watched && random.below(3) > 0).then(|| long_cut(plan, random)).flatten();
     let number = match plan.preset {
+        // Little else, or the session might owe nothing.
+        _ if cut.is_some() => random.within(0..=1),
         Preset::Faults => random.within(2..=6),
         Preset::Swarm if random.below(2) == 0 => random.within(1..=4),
         _ => 0,
@@ -406,6 +490,7 @@ fn faults(plan: &Plan, random: &mut Stream) -> Vec<Fault> {
     let robbed = plan.adversaries.iter().filter(|adversary| changes && adversary.class.is_a_thief());
     let at = plan.faulty / 5;
     faults.extend(robbed.filter_map(|thief| Some(Fault::Rotate { at, node: thief.victim.clone()? })));
+    faults.extend(cut);
     faults.sort_by_key(Fault::at);
     faults
 }

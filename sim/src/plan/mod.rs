@@ -448,6 +448,16 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// How long it lasts, if it does.
+    pub(crate) fn lasts(&self) -> Duration {
+        match self {
+            Self::Crash { lasts, .. } | Self::Pause { lasts, .. } | Self::Cut { lasts, .. } => *lasts,
+            Self::Clock { .. } | Self::Break { .. } | Self::Rotate { .. } => Duration::ZERO,
+        }
+    }
+}
+
 impl Adversary {
     /// What it can do.
     pub fn capabilities(&self) -> &[Capability] {
@@ -459,9 +469,12 @@ impl Adversary {
         self.lies.as_deref().unwrap_or(Lie::ALL)
     }
 
-    /// Whether what others send arrives. A flood from a source of its own takes no places of others.
+    /// Whether what others send arrives. What somebody does to a connection of its own, or from there to a listener, costs
+    /// others nothing.
     fn leaves_frames_alone(&self, is_apart: bool) -> bool {
-        let harmless = |can: &Capability| can.leaves_frames_alone() || *can == Capability::Flood && is_apart;
+        use Capability::{Flood, Futile, HugeCbor, Large, Malformed, Stall};
+        let own = |can: &Capability| matches!(can, Flood | Futile | HugeCbor | Large | Malformed | Stall);
+        let harmless = |can: &Capability| can.leaves_frames_alone() || is_apart && own(can);
         self.capabilities().iter().all(harmless)
     }
 }

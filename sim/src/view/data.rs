@@ -280,7 +280,9 @@ fn event(telling: &Telling<'_>, store: &mut Store, entry: &Entry) -> Event {
 
 fn deed(telling: &Telling<'_>, store: &mut Store, deed: &crate::record::Deed) -> Deed {
     let (bytes, target) = match &deed.occasion {
-        Occasion::Passing { bytes, .. } | Occasion::Run { bytes, .. } => (Some(store.frame(telling, bytes)), None),
+        Occasion::Passing { bytes, .. } | Occasion::Run { bytes, .. } | Occasion::Held { bytes, .. } => {
+            (Some(store.frame(telling, bytes)), None)
+        }
         Occasion::OwnAccord { target, .. } => (None, *target),
     };
     let planned = telling.report().plan.adversaries.get(deed.adversary);

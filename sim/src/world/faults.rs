@@ -103,6 +103,8 @@ impl World {
                     self.broke(node, "changes the key of its identity");
                     self.reached(Situation::Rotated);
                     self.standing[node].changed = Some(now);
+                    // It listens anew, and knows no more who is there.
+                    self.guests.remove(&node);
                     self.step(node, Input::Rotate, Intent::Honest);
                 }
             }
@@ -159,6 +161,7 @@ impl World {
             self.standing[node].changed = Some(self.queue.now());
             self.agreement.owns(node, self.hosts[node].face().identifier);
             self.agreement.forgets(node);
+            self.custody.forgets(node);
             if let Some(watch) = &mut self.watch {
                 self.hosts[node].secrets().into_iter().for_each(|secret| watch.guard(secret));
             }

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use razor::node;
+
+use crate::adversary::Intent;
 use crate::checker::{Auditor, Property, Violation};
+use crate::host::Input;
 use crate::plan::Trusts;
 
 use super::talk::Talk;
@@ -11,6 +15,9 @@ use super::{Event, World};
 
 /// How long an attempt to open a channel may take in a healed world.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How much later than its time a connection may be closed.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Messages each way in the healed world: more than a rekey interval.
 const MESSAGES: usize = 40;
@@ -54,6 +61,7 @@ impl World {
         self.check_sessions();
         self.check_outcomes();
         self.check_leftovers();
+        self.check_stalled();
     }
 
     /// What is closed or has failed leaves nothing behind.
@@ -67,6 +75,18 @@ impl World {
                 let detail = format!("in a healed world {left} workers are left over from what is closed");
                 self.judge(Err(Violation::new(Property::Bounds, node, detail)));
             }
+        }
+    }
+
+    /// Whoever begins a frame and does not end it has lost its connection when its time is over.
+    fn check_stalled(&mut self) {
+        let time = node::Config::DEFAULT.tcp.frame_time + LATER;
+        let Some(due) = self.stalled.iter().map(|stalled| stalled.at + time).max() else { return };
+        self.run_until(due, |world| world.stalled.is_empty());
+        let lasting = self.stalled.iter().find(|stalled| self.wires[stalled.way.link].is_up_since(stalled.epoch));
+        if let (Some(stalled), true) = (lasting, self.violations.is_empty()) {
+            let detail = "a frame that never ended kept its connection";
+            self.judge(Err(Violation::new(Property::Verdict, stalled.way.to, detail)));
         }
     }
 
@@ -110,6 +130,23 @@ impl World {
                 "in a healed world a new channel from node {from} to node {to} delivered {counts:?} of {MESSAGES} messages each way"
             );
             self.judge(Err(Violation::new(Property::Liveness, from, detail)));
+        }
+        if self.violations.is_empty() {
+            self.check_close(tag);
+        }
+    }
+
+    /// A channel that is closed at one end is closed at the other.
+    fn check_close(&mut self, tag: usize) {
+        let Some(Talk { from, to, near: Some(near), far: Some(far), .. }) = self.talks.get(tag).cloned() else {
+            return;
+        };
+        let closed = |world: &Self| world.closed.contains(&(to, far.clone()));
+        self.step(from, Input::Close { encryptor: near }, Intent::Honest);
+        self.run_until(self.queue.now() + RETRY, closed);
+        if self.violations.is_empty() && !closed(self) {
+            let detail = format!("in a healed world node {from} closed a channel, and the other end stayed open");
+            self.judge(Err(Violation::new(Property::Liveness, to, detail)));
         }
     }
 

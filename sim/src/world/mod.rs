@@ -28,8 +28,8 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Class, Emission, Intent, Way};
 use crate::checker::{
-    Agreement, Auditor, Doings, End, Guard, Guests, Ledger, Opening, Outcomes, Property, Stolen, Violation, Watch,
-    check_bounds, check_growth, check_places, check_strangers, check_validity, check_work,
+    Agreement, Auditor, Custody, Doings, End, Guard, Guests, Ledger, Opening, Outcomes, Property, Stolen, Violation,
+    Watch, check_bounds, check_growth, check_places, check_strangers, check_validity, check_work,
 };
 use crate::host::{Host, Input, Output};
 use crate::plan::{Fault, Plan, Suite};
@@ -42,7 +42,7 @@ use crate::trace::{Cause, Digested, Entry, Trace, What};
 
 use self::faults::Standing;
 use self::talk::Talk;
-use self::wiring::Wire;
+use self::wiring::{Stalled, Wire};
 
 /// More events than anything in a plan needs but what applications say: a world that goes round in circles ends.
 const EVENTS: u64 = 2_000_000;
@@ -138,6 +138,11 @@ pub struct World {
     agreement: Agreement,
     guests: BTreeMap<usize, Guests>,
     outcomes: Outcomes,
+    custody: Custody,
+    /// The ends that have closed, by node and encryptor.
+    closed: BTreeSet<(usize, Address)>,
+    /// Frames that were begun and never ended.
+    stalled: Vec<Stalled>,
     situations: BTreeSet<Situation>,
     refusals: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
@@ -210,6 +215,9 @@ impl World {
             checks: true,
             ledger: Ledger::default(),
             outcomes: Outcomes::default(),
+            custody: Custody::default(),
+            closed: BTreeSet::new(),
+            stalled: Vec::new(),
             situations: BTreeSet::new(),
             refusals: BTreeMap::new(),
             violations: Vec::new(),
@@ -404,8 +412,7 @@ impl World {
             let provisional = self.hosts[node].provisional();
             let verdict = check_bounds(node, provisional);
             self.judge(verdict);
-            if let Some(worker) = self.hosts[node].overdrawn() {
-                let detail = format!("the worker {worker} holds more than it says that it ever does");
+            if let Some(detail) = self.hosts[node].overdrawn() {
                 self.judge(Err(Violation::new(Property::Bounds, node, detail)));
             }
             let before = std::mem::replace(&mut self.provisional[node], provisional.0);
@@ -462,6 +469,8 @@ impl World {
             Output::Session { tag, up } => {
                 self.tell(node, || format!("the session of channel {tag} is {}", if up { "up" } else { "down" }));
                 self.session(tag, up);
+                let verdict = self.check_session(tag);
+                self.judge(verdict);
             }
             Output::Failed { tag, error } => {
                 self.tell(node, || format!("failed {tag:?}: {error}"));
@@ -473,10 +482,7 @@ impl World {
             }
             Output::Presented { encryptor } => {
                 self.tell(node, || "the peer of a channel presents itself anew".into());
-                let is_posing = |node| {
-                    self.adversaries.iter().any(|will| will.node() == Some(node) && will.class().needs_a_victim())
-                };
-                let verdict = self.agreement.presented(node, &encryptor, is_posing);
+                let verdict = self.agreement.presented(node, &encryptor, |node| self.hostile.contains(&node));
                 self.judge(verdict);
             }
             Output::Closed { encryptor } => {
@@ -492,6 +498,7 @@ impl World {
                 if let Some(siege) = self.siege.get_mut(&node) {
                     siege.retain(|own| *own != encryptor);
                 }
+                self.closed.insert((node, encryptor));
             }
             Output::Dropped(error) => {
                 self.tell(node, || format!("dropped: {error}"));
@@ -585,6 +592,8 @@ impl World {
         self.judge(verdict);
         let verdict = self.check_attested(node, &peer, &encryptor);
         self.judge(verdict);
+        let verdict = self.check_custody(node, peer, &encryptor);
+        self.judge(verdict);
         if let Some(tag) = tag {
             self.channel_begins(tag, encryptor);
         } else if !self.is_a_session(node, &peer) {
@@ -632,6 +641,17 @@ impl World {
             }
         }
         verdict
+    }
+
+    /// Whether `node` keeps what it has just been shown of `peer`, and what it knew.
+    fn check_custody(&mut self, node: usize, peer: Identifier, encryptor: &Address) -> Result<(), Violation> {
+        // A store that forgets strangers may begin with them anew.
+        if !self.checks || self.plan.nodes[node].strangers.is_some() {
+            return Ok(());
+        }
+        let honest = |other: &&End| !self.hostile.contains(&other.node);
+        let shown = self.agreement.other_end(node, encryptor).filter(honest).map(|other| other.shown.rotations);
+        self.custody.accepted(node, peer, self.hosts[node].stored(&peer), shown)
     }
 
     /// Somebody was refused.

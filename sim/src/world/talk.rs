@@ -166,6 +166,23 @@ impl World {
         self.begin(tag, true);
     }
 
+    /// A session has one channel at a time.
+    pub(super) fn check_session(&self, tag: usize) -> Result<(), Violation> {
+        let Talk { from, to, expects, .. } = self.talks[tag];
+        let Some(peer) = expects else { return Ok(()) };
+        // Nobody else opens channels between these two.
+        let opens = self.talks.iter().any(|talk| (talk.from, talk.to) == (to, from));
+        let poses = self.plan.adversaries.iter().any(|adversary| adversary.victim.is_some());
+        let sessions =
+            self.talks.iter().filter(|talk| talk.kept && talk.from == from && talk.expects == expects).count();
+        let open = self.hosts[from].unasked(&peer);
+        if opens || poses || open <= sessions {
+            return Ok(());
+        }
+        let detail = format!("{sessions} sessions have {open} channels");
+        Err(Violation::new(Property::Bounds, from, detail))
+    }
+
     /// One side begins to speak, if it has not yet.
     fn begin(&mut self, tag: usize, forward: bool) {
         if !std::mem::replace(&mut self.talks[tag].spoken[usize::from(forward)], true) {

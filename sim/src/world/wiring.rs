@@ -5,7 +5,7 @@ use std::time::Duration;
 use razor::env::Instant;
 use razor::routing::Address;
 
-use crate::adversary::{Adversary, Emission, Intent, Target, Way};
+use crate::adversary::{Adversary, Capability, Emission, Intent, Target, Way};
 use crate::checker::{Property, Violation};
 use crate::frame::Frame;
 use crate::host::{HOP, Input};
@@ -87,6 +87,16 @@ impl Wire {
         self.directions.iter_mut().for_each(|direction| direction.link.heal());
         self.nat = None;
     }
+}
+
+/// The beginning of a frame, after which nothing has come.
+#[derive(Debug)]
+pub(super) struct Stalled {
+    pub(super) way: Way,
+    /// The connection.
+    pub(super) epoch: u32,
+    pub(super) at: Instant,
+    bytes: Vec<u8>,
 }
 
 impl World {
@@ -215,6 +225,10 @@ impl World {
         }
         match target {
             Target::Along(way) => {
+                if by == Some(Capability::Stall) && !self.wires[way.link].toward(way.to).link.is_datagram() {
+                    let (epoch, bytes) = (self.wires[way.link].epoch, bytes.clone());
+                    self.stalled.push(Stalled { way, epoch, at: self.queue.now(), bytes });
+                }
                 let taps = &self.wires[way.link].toward(way.to).taps;
                 let place = taps.iter().position(|tap| *tap == adversary).map_or(0, |place| place + 1);
                 self.pass(way, place, bytes, intent, false);
@@ -311,6 +325,8 @@ impl World {
             return;
         }
         self.arrivals += 1;
+        // What comes after the beginning of a frame belongs to it.
+        self.stalled.retain(|stalled| stalled.way != way || stalled.bytes == bytes);
         self.trace.frame(self.queue.now(), way.to, What::Arrived, Some(way), frame, intent, &bytes);
         self.trace.because_of_last();
         self.audit_arrival(way.to, way.link, &bytes);

@@ -129,6 +129,10 @@ impl Host for Spoiled {
         if self.spoilt == Spoilt::HoldsTooMuch && self.inputs > 100 { (limit + 1, limit) } else { (held, limit) }
     }
 
+    fn stored(&self, identifier: &Identifier) -> Option<Vec<[u8; 32]>> {
+        self.inner.stored(identifier)
+    }
+
     fn work(&mut self) -> Work {
         let work = self.inner.work();
         if self.spoilt == Spoilt::WorksTooMuch { Work { agreements: 1_000, ..work } } else { work }

@@ -125,7 +125,7 @@ impl Admission {
         let evicted = if planted!(HalfOpenWithoutBound) {
             None
         } else if self.half_open_by_source.of(&source) >= self.places.half_open_per_source {
-            self.random_of(entropy, |other| *other == source)
+            self.random_of(entropy, |other| *other == source || planted!(EvictsAnyone))
         } else if self.half_open.len() >= self.places.half_open {
             let most = self.half_open_by_source.most();
             self.random_of(entropy, |other| self.half_open_by_source.of(other) == most)

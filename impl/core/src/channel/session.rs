@@ -172,6 +172,7 @@ impl<S: Suite> Session<S> {
                 self.refreshed(shared, part(history), part(credentials))?;
                 Ok(Received::Nothing)
             }
+            Plaintext::Close if planted!(IgnoresClose) => Ok(Received::Nothing),
             Plaintext::Close => Ok(Received::Close),
         }
     }

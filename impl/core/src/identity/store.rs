@@ -57,6 +57,7 @@ impl Admission {
         //= spec/src/identities.md#idn-30
         //# A node MUST store a received history that is of an unknown identity or that continues the known one.
         match self {
+            Admission::Newer(_) if planted!(ForgetsNewerHistory) => None,
             Admission::New(identity) | Admission::Newer(identity) => {
                 Some(StoreRequest::Store(identity.identifier(), identity.export().to_vec()))
             }

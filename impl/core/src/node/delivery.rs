@@ -97,7 +97,9 @@ impl Node {
         }
         // One message has room in an inbox that is empty: it was held against the limits before, if it is new.
         let Load { messages, .. } = extras.inbox.load;
-        let full = messages > 0 && extras.inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
+        let full = messages > 0
+            && !planted!(InboxWithoutBound)
+            && extras.inbox.load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
         full.then_some(Room::Inbox(to))
     }
 

@@ -378,11 +378,14 @@ impl Node {
         way.is_some_and(|way| self.connections.dialled(&way).is_none() && !self.has_worker(&way))
     }
 
-    /// The first address of a worker that holds more provisional state than it says that it ever does. There is none,
-    /// unless its bounds are broken.
+    /// The first address of a worker that holds more provisional state than it says that it ever does, or for which more
+    /// messages wait than may. There is none, unless bounds are broken.
     pub fn overdrawn(&self) -> Option<Address> {
         let mut residents = self.table.residents();
-        let overdrawn = residents.find(|resident| resident.worker.provisional() > resident.worker.provisional_limit());
+        let overdrawn = residents.find(|resident| {
+            let waiting = resident.extras.as_ref().map_or(0, |extras| extras.inbox.load.messages);
+            waiting > self.config.inbox || resident.worker.provisional() > resident.worker.provisional_limit()
+        });
         overdrawn?.addresses.first().cloned()
     }
 

@@ -237,7 +237,7 @@ impl Credit {
         match self {
             //= spec/src/nodes.md#nod-21
             //# A node MUST NOT transmit another message on a connection while the limit of bytes is on its way.
-            Self::OnTheWay { bytes, .. } => *bytes >= config.transmit,
+            Self::OnTheWay { bytes, .. } => *bytes >= config.transmit && !planted!(TransmitsWithoutEnd),
             //= spec/src/nodes.md#nod-33
             //# A node MUST NOT hand over another message of an inbox while its limit of messages or of bytes is handed over and not taken.
             Self::HandedOver { costs, bytes } => {

@@ -307,7 +307,9 @@ impl Message {
         self.traced = traced;
         //= spec/src/extensions.md#ext-2
         //# A node MUST NOT forward items of a transport message that it does not know.
-        self.bytes.truncate(traced_end);
+        if !planted!(ForwardsUnknownItems) {
+            self.bytes.truncate(traced_end);
+        }
         Ok(())
     }
 

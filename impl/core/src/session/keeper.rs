@@ -95,7 +95,7 @@ impl<S: Suite> Keeper<S> {
     fn establish(&mut self, cx: &mut Context<'_>, number: u64, session: Route) {
         //= spec/src/sessions.md#ses-12
         //# A session MUST NOT have more than one channel at a time.
-        if let Some(old) = self.attempt.take() {
+        if let Some(old) = self.attempt.take().filter(|_| !planted!(KeepsOldChannel)) {
             cx.stop_worker(old.channel.encryptor);
         }
         let channel = channel::create_within::<S>(cx, self.config.clone(), &self.route, self.id);

@@ -262,7 +262,7 @@ impl Tcp {
             self.limit = None;
         }
         while self.state == State::Open && !self.unread().is_empty() {
-            if self.limit.is_none() {
+            if self.limit.is_none() && !planted!(FrameWithoutEnd) {
                 self.limit = Some(self.now + self.config.frame_time);
             }
             let Some(frame) = self.read_frame()? else { return Ok(None) };

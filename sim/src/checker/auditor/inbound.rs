@@ -32,14 +32,28 @@ pub(super) struct Inbound {
 }
 
 /// A message that arrives.
-pub(super) struct Arriving<'a> {
+#[derive(Debug, Clone)]
+pub(super) struct Arriving {
     pub(super) nonce: u64,
     /// Whether it is a Payload, which moves the way.
     pub(super) is_payload: bool,
     pub(super) link: usize,
-    pub(super) back: &'a [Address],
+    pub(super) back: Vec<Address>,
     /// Where the peer receives.
-    pub(super) peer: &'a Address,
+    pub(super) peer: Address,
+}
+
+/// What has to become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is accepted.
+    Accept,
+    /// It is refused.
+    Refuse,
+    /// It may be held until the end is open, or dropped. If it is delivered then, it was [accepted](Inbound::accept).
+    Hold,
+    /// Nobody knows.
+    Unknown,
 }
 
 impl Inbound {
@@ -72,30 +86,39 @@ impl Inbound {
         self.way.as_ref().filter(|_| self.moved_by.is_none() || !self.is_blurred)
     }
 
-    /// A genuine message arrives. Says whether it has to be accepted; nothing if that is not known.
-    pub(super) fn arrives(&mut self, arriving: &Arriving<'_>) -> Option<bool> {
-        let Arriving { nonce, is_payload, link, back, peer } = *arriving;
-        if self.link.is_some_and(|own| own != link) {
+    /// A genuine message arrives. Of one that is `traceable`, it will be seen whether it is accepted.
+    pub(super) fn arrives(&mut self, arriving: &Arriving, traceable: bool) -> Due {
+        if self.link.is_some_and(|own| own != arriving.link) {
             // Flow control: it is no consumer of what comes over others.
-            return None;
+            return Due::Unknown;
         }
-        self.is_blurred |= !self.is_open || back.len() > LONG;
+        self.is_blurred |= !self.is_open && !traceable || arriving.back.len() > LONG;
         if self.is_blurred {
-            return None;
+            return Due::Unknown;
+        }
+        if !self.is_open {
+            return Due::Hold;
         }
         let largest = self.accepted.last().copied().unwrap_or(0);
-        if nonce.abs_diff(largest) > WINDOW || !self.accepted.insert(nonce) {
-            return Some(false);
+        if arriving.nonce.abs_diff(largest) > WINDOW || self.accepted.contains(&arriving.nonce) {
+            return Due::Refuse;
         }
+        self.accept(arriving);
+        Due::Accept
+    }
+
+    /// A message is accepted: it may move the way.
+    pub(super) fn accept(&mut self, arriving: &Arriving) {
+        let Arriving { nonce, is_payload, link, ref back, ref peer } = *arriving;
+        self.accepted.insert(nonce);
         if is_payload && self.moved_by.is_some_and(|last| nonce > last) {
             self.moved_by = Some(nonce);
-            let mut way = back.to_vec();
+            let mut way = back.clone();
             if way.last() != Some(peer) {
                 way.push(peer.clone());
             }
             self.way = Some((link, way));
         }
-        Some(true)
     }
 }
 
@@ -103,9 +126,12 @@ impl Inbound {
 mod tests {
     use super::*;
 
-    fn arrives(end: &mut Inbound, nonce: u64, link: usize, back: &str) -> Option<bool> {
-        let (back, peer) = ([Address::local(back)], Address::local("peer"));
-        end.arrives(&Arriving { nonce, is_payload: true, link, back: &back, peer: &peer })
+    fn arriving(nonce: u64, link: usize, back: &str) -> Arriving {
+        Arriving { nonce, is_payload: true, link, back: vec![back.into()], peer: "peer".into() }
+    }
+
+    fn arrives(end: &mut Inbound, nonce: u64, link: usize, back: &str) -> Due {
+        end.arrives(&arriving(nonce, link, back), true)
     }
 
     #[test]
@@ -115,7 +141,8 @@ mod tests {
         for (nonce, expected) in
             [(33, false), (32, true), (32, false), (0, true), (64, true), (31, false), (33, true), (97, false)]
         {
-            assert_eq!(arrives(&mut end, nonce, 0, "a"), Some(expected), "{nonce}");
+            let expected = if expected { Due::Accept } else { Due::Refuse };
+            assert_eq!(arrives(&mut end, nonce, 0, "a"), expected, "{nonce}");
         }
     }
 
@@ -127,20 +154,33 @@ mod tests {
         for (nonce, link, back, expected) in
             [(0, 0, "a", None), (2, 1, "b", Some(way(1, "b"))), (1, 2, "c", Some(way(1, "b")))]
         {
-            assert_eq!(arrives(&mut end, nonce, link, back), Some(true));
+            assert_eq!(arrives(&mut end, nonce, link, back), Due::Accept);
             assert_eq!(end.known_way().cloned(), expected);
         }
         let mut end = Inbound::initiator(0, "decryptor".into(), way(3, "z"));
         end.is_open = true;
-        assert_eq!((arrives(&mut end, 5, 3, "a"), arrives(&mut end, 6, 4, "a")), (Some(true), None));
+        assert_eq!((arrives(&mut end, 5, 3, "a"), arrives(&mut end, 6, 4, "a")), (Due::Accept, Due::Unknown));
         assert_eq!(end.known_way().cloned(), Some(way(3, "z")));
     }
 
     #[test]
-    fn what_came_before_the_end_was_open_is_not_known() {
+    fn what_came_before_the_end_was_open_counts_when_it_was_delivered() {
         let mut end = Inbound::responder(0, "decryptor".into());
-        assert_eq!(arrives(&mut end, 0, 0, "a"), None);
+        for nonce in [0, 1, 2] {
+            assert_eq!(arrives(&mut end, nonce, 0, "a"), Due::Hold);
+        }
         end.is_open = true;
-        assert_eq!(arrives(&mut end, 1, 0, "a"), None);
+        end.accept(&arriving(1, 0, "a"));
+        for (nonce, expected) in [(1, Due::Refuse), (34, Due::Refuse), (33, Due::Accept)] {
+            assert_eq!(arrives(&mut end, nonce, 0, "a"), expected, "{nonce}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_traced_and_came_before_the_end_was_open_blurs_it() {
+        let mut end = Inbound::responder(0, "decryptor".into());
+        assert_eq!(end.arrives(&arriving(0, 0, "a"), false), Due::Unknown);
+        end.is_open = true;
+        assert_eq!(arrives(&mut end, 1, 0, "a"), Due::Unknown);
     }
 }

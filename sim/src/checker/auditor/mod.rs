@@ -22,7 +22,7 @@ use crate::host::{CLOSED, ECHO, LISTENER};
 pub use self::book::{Book, Bytes32};
 use self::book::{Transcript, x25519};
 pub use self::draws::Draws;
-use self::inbound::{Arriving, Inbound, Way};
+use self::inbound::{Arriving, Due, Inbound, Way};
 use super::{MARK, Property, Violation};
 
 /// After how many messages a key is renewed.
@@ -64,6 +64,8 @@ pub struct Auditor {
     names: BTreeMap<(usize, Address), Bytes32>,
     /// What has to be delivered by the end of this step, by node and number.
     due: BTreeSet<(usize, u64)>,
+    /// What came for ends that were not open, by node and number, with its sender and which of its directions.
+    held: BTreeMap<(usize, u64), (usize, usize, Arriving)>,
     /// The ends that have to be closed by the end of this step.
     closing: BTreeSet<(usize, Bytes32)>,
     /// What must not be delivered in this step.
@@ -125,6 +127,7 @@ impl Auditor {
             sealed: BTreeMap::new(),
             names: BTreeMap::new(),
             due: BTreeSet::new(),
+            held: BTreeMap::new(),
             closing: BTreeSet::new(),
             refused: BTreeSet::new(),
         }
@@ -176,6 +179,11 @@ impl Auditor {
         if !self.due.remove(&(node, number)) && self.refused.contains(&(node, number)) {
             let detail = "a message was accepted that is outside of the window, or was accepted before";
             return Err(Violation::new(Property::Conformance, node, detail));
+        }
+        if let Some((sender, place, arriving)) = self.held.remove(&(node, number))
+            && let Some(direction) = self.directions.get_mut(&sender).and_then(|all| all.get_mut(place))
+        {
+            direction.other.accept(&arriving);
         }
         Ok(())
     }
@@ -249,19 +257,20 @@ impl Auditor {
     /// A message came for a decryptor of `node`.
     fn sealed_arrived(&mut self, node: usize, link: usize, message: &Message, is_behind: bool) {
         let Some(sealed) = self.sealed.get(&hash(message.payload())) else { return };
-        let Sealed { sender, place, nonce, is_payload, is_close, number } = sealed;
-        let Some(direction) = self.directions.get_mut(sender).and_then(|all| all.get_mut(*place)) else { return };
+        let &Sealed { sender, place, nonce, is_payload, is_close, number } = sealed;
+        let Some(direction) = self.directions.get_mut(&sender).and_then(|all| all.get_mut(place)) else { return };
         let Direction { name, own: peer, other, .. } = direction;
         if other.receiver != node || message.onward().first() != Some(other.decryptor.as_ref()) {
             return;
         }
         other.is_blurred |= is_behind;
-        let back = &addresses(message.return_route());
-        let accepted = other.arrives(&Arriving { nonce: *nonce, is_payload: *is_payload, link, back, peer });
-        match (accepted, number) {
-            (Some(true), Some(number)) => _ = self.due.insert((node, *number)),
-            (Some(false), Some(number)) => _ = self.refused.insert((node, *number)),
-            (Some(true), None) if *is_close => _ = self.closing.insert((node, *name)),
+        let back = addresses(message.return_route());
+        let arriving = Arriving { nonce, is_payload, link, back, peer: peer.clone() };
+        match (other.arrives(&arriving, number.is_some()), number) {
+            (Due::Accept, Some(number)) => _ = self.due.insert((node, number)),
+            (Due::Refuse, Some(number)) => _ = self.refused.insert((node, number)),
+            (Due::Hold, Some(number)) => _ = self.held.insert((node, number), (sender, place, arriving)),
+            (Due::Accept, None) if is_close => _ = self.closing.insert((node, *name)),
             _ => {}
         }
     }
