@@ -91,7 +91,7 @@ impl Adversary {
         } else if may_wait && self.random.below(3) == 0 {
             let emissions =
                 self.overtake(way, nonce, frame.clone(), Emission::now(way, bytes.to_vec(), Intent::Honest));
-            if emissions.is_empty() {
+            if emissions.iter().all(|emission| emission.intent != Intent::Honest) {
                 let bytes = bytes.to_vec();
                 self.did(Capability::Overtake, || Occasion::Passing { way, bytes });
             }

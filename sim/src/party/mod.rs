@@ -145,10 +145,10 @@ fn cast_of<S: Suite>(plan: &Plan) -> Vec<Box<dyn Host>> {
         let (victim, other) = (number(&adversary.victim).map(another), number(&adversary.poses_as).map(another));
         papers[node].turn(adversary.class, victim.as_ref(), other.as_ref(), adversary.lies());
         // What anybody has shown, anybody can show again.
-        let met =
+        let mut met =
             plan.channels.iter().flat_map(|channel| [&channel.from, &channel.to]).filter_map(|name| plan.node(name));
         if papers[node].another.is_none() && adversary.class.has_a_node() {
-            papers[node].another = met.last().map(|met| papers[met].identity.export().to_vec());
+            papers[node].another = met.next_back().map(|met| papers[met].identity.export().to_vec());
         }
     }
     let trust = |node: &plan::Node| match &node.trusts {

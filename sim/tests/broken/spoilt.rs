@@ -129,6 +129,10 @@ impl Host for Spoiled {
         if self.spoilt == Spoilt::HoldsTooMuch && self.inputs > 100 { (limit + 1, limit) } else { (held, limit) }
     }
 
+    fn names(&self) -> Vec<Identifier> {
+        self.inner.names()
+    }
+
     fn stored(&self, identifier: &Identifier) -> Option<Vec<[u8; 32]>> {
         self.inner.stored(identifier)
     }
