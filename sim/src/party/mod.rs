@@ -4,7 +4,9 @@
 //! requests, some of them late, and takes what arrives in the application's inbox. An adversary's node is the same
 //! machine with other papers.
 
+mod connections;
 mod forge;
+mod furniture;
 mod lies;
 mod papers;
 mod suite;
@@ -14,35 +16,26 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use razor::channel::{self, Config, HandshakeTime, HoldLimits, Listening, Trust};
+use razor::channel::{self, Config, HandshakeTime, HoldLimits, Trust};
 use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::error::Error;
 use razor::identity::{Identifier, Identity, MemoryStore, PresentationLimits, StoreAnswer, StoreRequest};
-use razor::machine::{Deadline, Machine, Refused, Snapshot};
-use razor::node::{
-    self, AccessControl, AllOf, Answer, AnyChannelPeer, AnyOf, ChannelPeers, Command, Connected, ConnectionId, DenyAll,
-    Echoer, Event, Flow, FlowControlId, FromAddresses, Hop, LocalOnly, Mailbox, Node, Provenance, Request, RequestId,
-    Spec, ToAddresses, Worker,
-};
+use razor::machine::{Deadline, Machine, Snapshot};
+use razor::node::{self, Answer, Command, ConnectionId, Event, FlowControlId, Node, Provenance, Request, RequestId};
 use razor::routing::{Address, Message, Route, TransportType};
 use razor::session::{self, Keeping, Kept};
 use razor::vault::null::NullSuite;
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
 use crate::checker::{Book, Bytes32, Draws};
-use crate::host::{
-    APP, BACKROOM, CLOSED, ECHO, FRONT, Face, GUARDED, HOP, Host, INTERNAL, Input, MEMBERS, NARROW, Origin, Output,
-    PRIVATE, REAR, SHUT, Shown, Work, mask,
-};
+use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work};
 use crate::plan::{self, Plan, Trusts};
 use crate::seed::{Ppm, Seed, Stream};
 
+use self::connections::Connection;
 pub use self::papers::BEGIN;
 use self::papers::Papers;
 use self::suite::Counted;
-
-/// The bytes that one call gives to a node.
-const CHUNK: usize = 4096;
 
 /// More outputs than one input of a node ever has: draining ends.
 const OUTPUTS: usize = 1_000_000;
@@ -108,20 +101,6 @@ struct Party<S: Suite> {
     work: Work,
     out: VecDeque<Output>,
     suite: PhantomData<fn() -> S>,
-}
-
-/// The connection over a link.
-struct Connection {
-    id: ConnectionId,
-    address: Address,
-    /// Whether the world says when bytes have left.
-    slow: bool,
-    /// So many have not.
-    on_its_way: u64,
-    /// Whether more was sent than the node may.
-    is_overdrawn: bool,
-    /// Bytes that the node could not take yet.
-    held: VecDeque<u8>,
 }
 
 /// A node for each place of a plan; those of adversaries with what their class gives them.
@@ -215,88 +194,6 @@ impl<S: Suite> Party<S> {
         };
         party.furnish();
         party
-    }
-
-    /// Starts the workers of a new node.
-    fn furnish(&mut self) {
-        let flow = Flow { consumer_of: vec![self.connections_id], ..Flow::default() };
-        let hop = Spec { mailboxes: vec![Mailbox::open(HOP.into())], flow: flow.clone(), worker: Box::new(Hop) };
-        self.with(|node, env| node.start_worker(env, hop)).expect("a free address");
-        let echo = Spec { mailboxes: vec![Mailbox::open(ECHO.into())], flow: flow.clone(), worker: Box::new(Echoer) };
-        self.with(|node, env| node.start_worker(env, echo)).expect("a free address");
-        self.with(|node, env| node.open_inbox(env, Mailbox::open(APP.into()), flow.clone())).expect("a free address");
-        self.furnish_forbidden(&flow);
-        self.listen_to_nobody();
-        self.listen();
-        self.furniture = self.node.workers();
-    }
-
-    /// Starts workers that can be reached from outside in part, under conditions, or not at all.
-    fn furnish_forbidden(&mut self, flow: &Flow) {
-        let inbox = |name: &str, incoming| Mailbox { incoming, ..Mailbox::open(name.into()) };
-        let inboxes = [
-            (inbox(INTERNAL, None), Flow::default()),
-            (inbox(GUARDED, Some(Arc::new(AnyChannelPeer) as Arc<dyn AccessControl>)), flow.clone()),
-            (inbox(PRIVATE, Some(Arc::new(LocalOnly))), flow.clone()),
-            (inbox(MEMBERS, Some(Arc::new(AnyOf(self.ways_for_nobody())))), flow.clone()),
-        ];
-        for (mailbox, flow) in inboxes {
-            self.with(|node, env| node.open_inbox(env, mailbox, flow)).expect("a free address");
-        }
-        let outgoing = Some(Arc::new(ToAddresses(vec![APP.into()])) as Arc<dyn AccessControl>);
-        let narrow = Mailbox { outgoing, ..Mailbox::open(NARROW.into()) };
-        let shut = inbox(SHUT, Some(Arc::new(LocalOnly) as Arc<dyn AccessControl>));
-        let three = [Mailbox::open(FRONT.into()), Mailbox::open(REAR.into()), shut];
-        let workers: [(Vec<Mailbox>, Box<dyn Worker>); 2] =
-            [(vec![narrow], Box::new(Hop)), (three.into(), Box::new(Echoer))];
-        for (mailboxes, worker) in workers {
-            let spec = Spec { mailboxes, flow: flow.clone(), worker };
-            self.with(|node, env| node.start_worker(env, spec)).expect("a free address");
-        }
-    }
-
-    /// Access controls of all kinds, none of which lets anybody in from outside.
-    fn ways_for_nobody(&self) -> Vec<Arc<dyn AccessControl>> {
-        vec![
-            Arc::new(ChannelPeers(self.lookalikes.to_vec())),
-            Arc::new(AllOf(vec![Arc::new(AnyChannelPeer), Arc::new(LocalOnly)])),
-            Arc::new(FromAddresses(vec![PRIVATE.into()])),
-            Arc::new(AnyOf(Vec::new())),
-            Arc::new(DenyAll),
-        ]
-    }
-
-    /// A listener whose policy is made of all kinds, and trusts nobody of this world.
-    fn listen_to_nobody(&mut self) {
-        let some = |others: &[Identifier]| Trust::Any(others.iter().copied().map(Trust::One).collect());
-        let trust = Trust::Any(vec![
-            some(&self.lookalikes),
-            Trust::All(vec![Trust::Everyone, Trust::AnyOf(self.lookalikes.to_vec())]),
-            Trust::AnyOf(Vec::new()),
-            Trust::Any(Vec::new()),
-        ]);
-        let config = Arc::new(patient(self.papers.config(0).clone()).trusting(trust));
-        let reached_through = vec![self.connections_id];
-        let listening = Listening { address: CLOSED.into(), places: PLACES, reached_through };
-        let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
-        let flow = Flow { consumer_of: vec![id], ..Flow::default() };
-        self.with(|node, env| node.open_inbox(env, Mailbox::open(BACKROOM.into()), flow)).expect("a free address");
-    }
-
-    /// Lets others open channels, and speak through them to the application, to the echo worker and to nodes beyond; and
-    /// to workers that let nobody in.
-    fn listen(&mut self) {
-        let places = self.places.unwrap_or(PLACES);
-        let masks: Vec<Config> = self.papers.masks().cloned().collect();
-        for (number, config) in masks.into_iter().enumerate() {
-            let config = Arc::new(patient(config).trusting(self.trust.clone()));
-            let address = mask(number);
-            let listening = Listening { address, places, reached_through: vec![self.connections_id] };
-            let id = self.with(|node, env| channel::listen::<S>(node, env, config, listening)).expect("a free address");
-            for worker in [APP, ECHO, HOP, PRIVATE, MEMBERS, NARROW, FRONT] {
-                self.node.add_consumer(&worker.into(), id).expect("the worker is there");
-            }
-        }
     }
 
     /// Calls the node, then gives it what follows from what it says until it says nothing more.
@@ -405,92 +302,6 @@ impl<S: Suite> Party<S> {
             Event::ChannelCredentials { encryptor, .. } => Output::Presented { encryptor },
         };
         self.out.push_back(output);
-    }
-
-    fn connect(&mut self, link: usize, slow: bool) {
-        let id = ConnectionId(self.next_connection);
-        self.next_connection += 1;
-        let alias = Some(alias(link));
-        let how = Connected { accepted_by: Some(self.connections_id), alias };
-        // The opening byte comes out of this call: it has to be known whose it is.
-        self.links.insert(id, link);
-        self.connections.insert(
-            link,
-            Connection {
-                id,
-                address: Address::local(""),
-                slow,
-                on_its_way: 0,
-                is_overdrawn: false,
-                held: VecDeque::new(),
-            },
-        );
-        let address = self.with(|node, env| node.connected(env, id, how)).expect("few connections");
-        if let Some(connection) = self.connections.get_mut(&link) {
-            connection.address = address;
-        }
-    }
-
-    fn disconnect(&mut self, link: usize) {
-        if let Some(Connection { id, .. }) = self.connections.remove(&link) {
-            self.links.remove(&id);
-            let input = node::Input::Disconnected { connection: id };
-            self.with(|node, env| node.handle(env, input)).expect("a connection may always go");
-        }
-    }
-
-    /// Bytes came in: the node takes them, or they are held.
-    fn receive(&mut self, link: usize, bytes: Vec<u8>) {
-        let Some(Connection { id, held, .. }) = self.connections.get_mut(&link) else { return };
-        if !held.is_empty() || bytes.len() > CHUNK {
-            held.extend(bytes);
-            return self.feed(link);
-        }
-        let input = node::Input::Received { connection: *id, bytes };
-        let refused = self.with(|node, env| node.handle(env, input));
-        self.take_back(link, refused);
-    }
-
-    /// Gives held bytes to the node, as far as it takes them.
-    fn feed(&mut self, link: usize) {
-        while let Some(Connection { id, held, .. }) = self.connections.get_mut(&link) {
-            let chunk = held.len().min(CHUNK);
-            if chunk == 0 {
-                return;
-            }
-            let input = node::Input::Received { connection: *id, bytes: held.drain(..chunk).collect() };
-            let refused = self.with(|node, env| node.handle(env, input));
-            if self.take_back(link, refused) {
-                return;
-            }
-        }
-    }
-
-    /// Holds what the node could not take.
-    fn take_back(&mut self, link: usize, refused: Result<(), Refused<node::Input>>) -> bool {
-        let Err(Refused::Full(node::Input::Received { bytes, .. })) = refused else { return false };
-        if let Some(connection) = self.connections.get_mut(&link) {
-            bytes.into_iter().rev().for_each(|byte| connection.held.push_front(byte));
-        }
-        true
-    }
-
-    fn feed_all(&mut self) {
-        if self.connections.values().all(|connection| connection.held.is_empty()) {
-            return;
-        }
-        let waiting = self.connections.iter().filter(|(_, connection)| !connection.held.is_empty());
-        for link in waiting.map(|(link, _)| *link).collect::<Vec<_>>() {
-            self.feed(link);
-        }
-    }
-
-    fn left(&mut self, link: usize, bytes: u64) {
-        if let Some(Connection { id: connection, on_its_way, .. }) = self.connections.get_mut(&link) {
-            *on_its_way = on_its_way.saturating_sub(bytes);
-            let input = node::Input::Sent { connection: *connection, bytes };
-            self.with(|node, env| node.handle(env, input)).expect("what was sent may always leave");
-        }
     }
 
     fn open(&mut self, tag: usize, route: Vec<Address>, expect: Identifier, kept: bool) {
