@@ -1,14 +1,13 @@
 //! How each [`Lie`] is told.
 
 use razor::env::Timestamp;
-use razor::identity::{
-    CLOCK_SKEW, HistoryLimits, Identity, PURPOSE_KEY_VALIDITY, PresentationLimits, PurposeKey, PurposeKeyAttestation,
-};
+use razor::identity::{CLOCK_SKEW, Identity, PURPOSE_KEY_VALIDITY, PurposeKey, PurposeKeyAttestation};
 use razor::vault::{Agreement, PublicKey, Signature, SoftwareVault, VerifyingKey, sha256};
 use razor::wire::cbor::{EXTENSION_ITEMS, Reader};
 
 use crate::adversary::Lie;
 
+use super::PAPERS;
 use super::forge::{self, AttestationData, ChangeData};
 use super::papers::BEGIN;
 
@@ -78,7 +77,7 @@ impl<A: Agreement> Forger<'_, A> {
                 self.present(self.own, &chain)
             }
             Lie::ApprovedByOldKey => self.change(|_| {}, &|data| (self.sign(2, data), self.sign(0, data))),
-            Lie::TooManyChanges => self.many_changes(usize::from(HistoryLimits::DEFAULT.changes) + 1, &[]),
+            Lie::TooManyChanges => self.many_changes(usize::from(PAPERS.history.changes) + 1, &[]),
             Lie::SwappedSignatures => self.change(|_| {}, &|data| (self.sign(1, data), self.sign(2, data))),
             Lie::WrongPreviousHash => {
                 let first = self.own.changes().next().map(|change| change.hash().0.to_vec());
@@ -203,11 +202,11 @@ impl<A: Agreement> Forger<'_, A> {
                 [&[0x98, 3], &papers[1..]].concat()
             }
             Lie::TooManyCredentials => {
-                let limit = usize::from(PresentationLimits::DEFAULT.credentials);
+                let limit = usize::from(PAPERS.credentials);
                 self.with_credentials(&vec![self.credential(forge::VERSION, forge::CREDENTIAL, 40); limit + 1])
             }
             Lie::LargeCredential => {
-                let limit = PresentationLimits::DEFAULT.credential;
+                let limit = PAPERS.credential;
                 self.with_credentials(&[self.credential(forge::VERSION, forge::CREDENTIAL, limit - 100)])
             }
             Lie::CredentialOfOtherVersion => self.with_credentials(&[self.credential(2, forge::CREDENTIAL, 40)]),

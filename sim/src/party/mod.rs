@@ -433,6 +433,9 @@ fn store(plan: &plan::Node) -> MemoryStore {
     MemoryStore::new(plan.strangers.unwrap_or(MemoryStore::DEFAULT_LIMIT))
 }
 
+/// How large papers may be: the least that every receiver accepts.
+const PAPERS: PresentationLimits = PresentationLimits::FLOOR;
+
 /// What a channel holds that comes too early: few enough bytes that a world may reach it.
 const HOLD: HoldLimits = HoldLimits { bytes: 8_192, ..HoldLimits::DEFAULT };
 
@@ -440,7 +443,7 @@ const HOLD: HoldLimits = HoldLimits { bytes: 8_192, ..HoldLimits::DEFAULT };
 fn patient(mut config: Config) -> Config {
     config.timeout = HandshakeTime::FLOOR;
     config.hold = HOLD;
-    config.presentation_limits = PresentationLimits::FLOOR;
+    config.presentation_limits = PAPERS;
     config
 }
 

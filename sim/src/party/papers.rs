@@ -343,11 +343,11 @@ fn attest<A: Agreement>(
 
 #[cfg(test)]
 mod tests {
-    use razor::identity::PresentationLimits;
     use razor::vault::X25519;
 
     use crate::plan::Trusts;
 
+    use super::super::PAPERS;
     use super::*;
 
     fn papers(name: &str, signing: Signing, rotations: u8) -> Papers<X25519> {
@@ -371,8 +371,7 @@ mod tests {
         let config = &papers.faces[n].config;
         // What the handshake itself checks of a static key comes first.
         X25519::validate(config.static_key()).map_err(|error| error.requirement())?;
-        let limits = PresentationLimits::DEFAULT;
-        let presented = Presentation::decode(config.presentation(), &limits)
+        let presented = Presentation::decode(config.presentation(), &PAPERS)
             .and_then(|presentation| presentation.verify(config.static_key(), Timestamp(BEGIN)));
         presented.map(|presented| presented.identity.identifier()).map_err(|error| error.requirement())
     }
