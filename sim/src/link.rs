@@ -111,6 +111,11 @@ impl Link {
         !self.profile.stream
     }
 
+    /// How long it takes until everything that a stream has under way has arrived.
+    pub fn backlog(&self, now: Instant) -> Duration {
+        self.last_arrival.since(now)
+    }
+
     /// Nothing gets through until then.
     pub fn cut(&mut self, until: Instant) {
         self.cut_until = self.cut_until.max(until);

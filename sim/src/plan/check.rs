@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use razor::channel;
+use razor::identity::HistoryLimits;
 
 use crate::adversary::Class;
 use crate::seed::Ppm;
@@ -77,6 +78,7 @@ impl Plan {
                 node.name
             );
             check_places(node)?;
+            self.check_rotations(node)?;
             if let Trusts::These(names) = &node.trusts {
                 names.iter().try_for_each(|name| self.known(name, &format!("node {:?} trusts", node.name)))?;
             }
@@ -90,6 +92,20 @@ impl Plan {
         self.check_channels()?;
         self.faults.iter().try_for_each(|fault| self.check_fault(fault))?;
         self.check_adversaries()
+    }
+
+    /// An identity has no more changes than everybody accepts.
+    fn check_rotations(&self, node: &Node) -> Result<(), Invalid> {
+        let later =
+            self.faults.iter().filter(|fault| matches!(fault, Fault::Rotate { node: name, .. } if *name == node.name));
+        let changes = usize::from(node.rotations) + later.count();
+        let most = usize::from(HistoryLimits::FLOOR.changes) - 1;
+        ensure!(
+            changes <= most,
+            "node {:?} changes its key {changes} times, and nobody has to accept more than {most}",
+            node.name
+        );
+        Ok(())
     }
 
     fn check_links(&self) -> Result<(), Invalid> {

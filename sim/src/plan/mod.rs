@@ -376,10 +376,11 @@ impl Plan {
         self.channels.iter().position(|channel| channel.name.as_deref() == Some(name))
     }
 
-    /// Whether everything that an honest node sends arrives: streams without a limit, no fault, and nobody who does
-    /// more than watch and open channels.
+    /// Whether everything that an honest node sends arrives: streams without a limit, no fault, nobody who does
+    /// more than watch and open channels, and channels that are welcome and have the time for what they are to say.
     pub fn loses_nothing(&self) -> bool {
         self.faults.is_empty()
+            && self.channels.iter().all(|channel| self.is_welcome(channel) && self.has_time(channel))
             && self.links.iter().all(|link| link.is_whole())
             && self.adversaries.iter().all(|adversary| {
                 adversary.leaves_frames_alone(adversary.at.as_ref().is_some_and(|node| self.is_apart(node)))
@@ -390,6 +391,22 @@ impl Plan {
 }
 
 impl Plan {
+    /// Whether the listener of this channel trusts who opens it.
+    fn is_welcome(&self, channel: &Channel) -> bool {
+        self.node(&channel.to).is_some_and(|to| match &self.nodes[to].trusts {
+            Trusts::Everybody => true,
+            Trusts::These(names) => names.contains(&channel.from),
+        })
+    }
+
+    /// Whether three messages of a handshake, and all that is said after it, can be there before the world heals.
+    fn has_time(&self, channel: &Channel) -> bool {
+        let (Some(from), Some(to)) = (self.node(&channel.from), self.node(&channel.to)) else { return false };
+        let Some(way) = self.way(from, to) else { return false };
+        let latency: Duration = way.iter().map(|(link, _)| *self.links[*link].latency.end()).sum();
+        channel.at + 4 * latency + channel.pace * channel.messages as u32 <= self.faulty
+    }
+
     /// Whether this node is on no channel's way, and comes to the end of none over the connection that its opener comes
     /// over.
     pub(crate) fn is_apart(&self, name: &str) -> bool {

@@ -9,16 +9,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::seed::Ppm;
 
+/// The longest time that a plan may name: whatever is made of it is far from the end of time.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads a length of time.
+fn parse<E: de::Error>(text: &str) -> Result<Duration, E> {
+    let time = humantime::parse_duration(text.trim()).map_err(E::custom)?;
+    if time > LONGEST {
+        return Err(E::custom(format!("{text:?} is too long: a time is at most 24h")));
+    }
+    Ok(time)
+}
+
 /// A length of time: `"5ms"`, `"1m 30s"`.
 pub(super) mod time {
-    use super::{Deserialize, Deserializer, Duration, Serializer, de};
+    use super::{Deserialize, Deserializer, Duration, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&humantime::format_duration(*time))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        humantime::parse_duration(&String::deserialize(from)?).map_err(de::Error::custom)
+        super::parse(&String::deserialize(from)?)
     }
 }
 
@@ -50,8 +62,7 @@ pub(super) mod times {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<RangeInclusive<Duration>, D::Error> {
         let text = String::deserialize(from)?;
         let (start, end) = text.split_once("..").unwrap_or((&text, &text));
-        let parse = |part: &str| humantime::parse_duration(part.trim()).map_err(de::Error::custom);
-        let (start, end) = (parse(start)?, parse(end)?);
+        let (start, end) = (super::parse(start)?, super::parse(end)?);
         if start > end {
             return Err(de::Error::custom(format!("{text:?} ends before it begins")));
         }

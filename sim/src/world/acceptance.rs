@@ -1,5 +1,6 @@
 //! Who is let in, and who is refused.
 
+use razor::channel::HandshakeTime;
 use razor::error::Error;
 use razor::identity::Identifier;
 use razor::routing::Address;
@@ -24,9 +25,9 @@ impl World {
             auditor.opened(node, encryptor.clone(), handshake);
         }
         let mut shown = self.hosts[node].shown(tag);
-        // Nobody says with which papers a handshake began that others began, or a session.
+        // Nobody says with which papers a handshake began that others began, or a session: it may have taken its time.
         let keeps = self.talks.iter().any(|talk| talk.kept && talk.from == node);
-        if tag.is_none() && (keeps || self.standing[node].changed_lately(now)) {
+        if tag.is_none() && (keeps || self.standing[node].changed_within(now, HandshakeTime::FLOOR.0)) {
             shown.rotations = 0;
         }
         let opening = if self.checks {

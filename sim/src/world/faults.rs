@@ -57,7 +57,12 @@ impl Standing {
 
     /// Whether it changed who it is in the last moment.
     pub(super) fn changed_lately(&self, now: Instant) -> bool {
-        self.changed.is_some_and(|changed| changed + LATELY >= now)
+        self.changed_within(now, LATELY)
+    }
+
+    /// Whether it changed who it is no longer ago than this.
+    pub(super) fn changed_within(&self, now: Instant, time: Duration) -> bool {
+        self.changed.is_some_and(|changed| changed + time >= now)
     }
 }
 

@@ -83,6 +83,11 @@ impl Wire {
         self.toward(to).link.cut(until);
     }
 
+    /// How long it takes until everything that is under way has arrived.
+    pub(super) fn backlog(&self, now: Instant) -> Duration {
+        self.directions.iter().map(|direction| direction.link.backlog(now)).max().unwrap_or_default()
+    }
+
     pub(super) fn heal(&mut self) {
         self.directions.iter_mut().for_each(|direction| direction.link.heal());
         self.nat = None;

@@ -74,7 +74,8 @@ impl Family {
     pub(super) fn read(&self) -> Result<Source> {
         let (mut sketch, mut file) = (Sketch::default(), None);
         if let Some(path) = &self.plan {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::usage(Failure::file("read", path, &error).to_string()))?;
             sketch = Sketch::parse(&text).map_err(|invalid| wrong(path, &invalid))?;
             file = Some(PlanFile::new(path.display().to_string(), &text));
         }

@@ -385,6 +385,7 @@ impl Auditor {
         let Some((place, text)) = found else { return wrong };
         let Some(direction) = all.get_mut(place) else { return wrong };
         direction.to = to.cloned();
+        let is_true = to == Some(&direction.other.decryptor);
         if !direction.used.insert(nonce) {
             return Err("a nonce was used twice");
         }
@@ -393,7 +394,8 @@ impl Auditor {
         let number = text.windows(MARK.len()).position(|window| window == MARK).and_then(|at| number(&text[at..]));
         self.sealed.insert(hash(payload), Sealed { sender: node, place, nonce, is_payload, is_close, number });
         let own = self.directions.get(&peer).and_then(|all| Some(&all.get(pair)?.other));
-        if !queues && own.and_then(Inbound::known_way).is_some_and(|known| known != way) {
+        // Who was told a wrong address of its peer in the handshake keeps it.
+        if !queues && is_true && own.and_then(Inbound::known_way).is_some_and(|known| known != way) {
             return Err("a channel message goes another way than the one where the peer is");
         }
         Ok(())
