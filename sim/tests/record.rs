@@ -44,7 +44,9 @@ fn what_is_delivered_leads_back_to_who_asked_for_it_or_who_replayed_it() {
         let chain = back(&report.entries, entry.number);
         let first = chain.last().expect("the entry itself");
         match first.what {
-            What::Asked => assert_eq!(first.bytes, entry.bytes),
+            What::Asked if first.bytes == entry.bytes => {}
+            // What was held back comes when something else passes.
+            What::Asked => assert!(chain.iter().any(|entry| entry.cause.deed.is_some()), "{first}"),
             // What was swallowed, and comes again.
             what => assert_eq!(what, What::Injected, "{first}"),
         }
