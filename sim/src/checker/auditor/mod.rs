@@ -269,7 +269,8 @@ impl Auditor {
         match (other.arrives(&arriving, number.is_some()), number) {
             (Due::Accept, Some(number)) => _ = self.due.insert((node, number)),
             (Due::Refuse, Some(number)) => _ = self.refused.insert((node, number)),
-            (Due::Hold, Some(number)) => _ = self.held.insert((node, number), (sender, place, arriving)),
+            // Of several copies the first is held.
+            (Due::Hold, Some(number)) => _ = self.held.entry((node, number)).or_insert((sender, place, arriving)),
             (Due::Accept, None) if is_close => _ = self.closing.insert((node, *name)),
             _ => {}
         }
