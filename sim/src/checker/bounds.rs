@@ -1,6 +1,7 @@
 //! Bounds: what nobody authenticated stays small, and what strangers open too.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use razor::channel::Places;
 use razor::identity::Identifier;
@@ -23,10 +24,7 @@ const ALL: usize = 8_192;
 /// Checks how much a host's provisional state grew when so many bytes came.
 pub fn check_growth(node: usize, before: usize, after: usize, came: usize) -> Result<(), Violation> {
     let most = 2 * before + EACH * came + ALL;
-    if after <= most {
-        return Ok(());
-    }
-    within(node, after, most, &format!("bytes of provisional state after {came} bytes came and {before} before"))
+    within(node, after, most, format_args!("bytes of provisional state after {came} bytes came and {before} before"))
 }
 
 /// Checks the peers of the channels that a listener holds open, one for each channel, against its places. All of them
@@ -47,7 +45,7 @@ pub fn check_strangers(node: usize, strangers: usize, limit: usize) -> Result<()
     within(node, strangers * STRANGER, limit, "bytes of strangers' histories")
 }
 
-fn within(node: usize, held: usize, limit: usize, what: &str) -> Result<(), Violation> {
+fn within(node: usize, held: usize, limit: usize, what: impl fmt::Display) -> Result<(), Violation> {
     if held <= limit {
         Ok(())
     } else {

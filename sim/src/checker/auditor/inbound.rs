@@ -32,7 +32,7 @@ pub(super) struct Inbound {
 }
 
 /// A message that arrives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Arriving {
     pub(super) nonce: u64,
     /// Whether it is a Payload, which moves the way.

@@ -269,8 +269,11 @@ impl Auditor {
         match (other.arrives(&arriving, number.is_some()), number) {
             (Due::Accept, Some(number)) => _ = self.due.insert((node, number)),
             (Due::Refuse, Some(number)) => _ = self.refused.insert((node, number)),
-            // Of several copies the first is held.
-            (Due::Hold, Some(number)) => _ = self.held.entry((node, number)).or_insert((sender, place, arriving)),
+            // Of several copies the first is held that there was room for; it matters if they came different ways.
+            (Due::Hold, Some(number)) => {
+                let (.., first) = self.held.entry((node, number)).or_insert((sender, place, arriving.clone()));
+                other.is_blurred |= *first != arriving;
+            }
             (Due::Accept, None) if is_close => _ = self.closing.insert((node, *name)),
             _ => {}
         }
