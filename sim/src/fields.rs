@@ -6,9 +6,7 @@ use razor::wire::cbor::{EXTENSION_ITEMS, Reader};
 use serde::Serialize;
 
 use crate::contents::Content;
-
-/// Bytes of the length that every frame begins with.
-const LENGTH: usize = 4;
+use crate::frame::LENGTH;
 
 /// Bytes of an authentication tag.
 const TAG: usize = 16;

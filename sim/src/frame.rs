@@ -7,13 +7,15 @@ use razor::routing::{Address, Limits, Message, Route, RouteRef, Tail};
 use razor::wire::cbor;
 
 /// The bytes of a frame's length.
-const LENGTH: usize = 4;
+pub const LENGTH: usize = 4;
 
 /// Bytes before the CBOR array's first item: the frame's length and the array's head.
-const BEFORE: usize = LENGTH + 1;
+pub const BEFORE: usize = LENGTH + 1;
 
-/// The head of the array, without and with a tracing text.
-const PLAIN: u8 = 0x83;
+/// The head of the array without a tracing text.
+pub const PLAIN: u8 = 0x83;
+
+/// The head of the array with one.
 const WITH_TRACING: u8 = 0x84;
 
 /// A frame taken apart.

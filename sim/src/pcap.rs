@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use etherparse::{PacketBuilder, TcpOptionElement};
 
 use crate::adversary::Way;
+use crate::frame::LENGTH;
 use crate::party::BEGIN;
 use crate::plan::{Kind, Plan};
 use crate::trace::{Entry, What};
@@ -27,9 +28,6 @@ const SEGMENT: usize = 1_460;
 
 /// The most bytes that UDP carries.
 const DATAGRAM: usize = 65_507;
-
-/// Bytes of a frame's length, which a datagram link does not carry.
-const LENGTH: usize = 4;
 
 /// A window that is never full: its unit is 2^14 bytes.
 const WINDOW: u16 = u16::MAX;

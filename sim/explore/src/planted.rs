@@ -1,7 +1,5 @@
 //! The hunt for the bugs that are planted in the core.
 
-#![allow(unexpected_cfgs)]
-
 use std::process::ExitCode;
 
 /// There is nothing to look for.

@@ -13,19 +13,19 @@ use razor::vault::suite::Suite;
 use razor::vault::{Agreement, Cipher, Hash, Key, PublicKey, SecretKey, SharedSecret, Tag};
 
 /// The suite that is explored: keys and tags of the null suite, and texts under a mask that depends on key and nonce.
-pub type Masked = Toy<AnyKey, Mask<true>, Checksum>;
+pub type Masked = Toy<AnyKey<true>, Mask<true>, Checksum>;
 
 /// Broken: the null suite itself, whose texts are in the clear.
 pub type Clear = NullSuite;
 
 /// Broken: no tag is ever wrong.
-pub type TagBlind = Toy<AnyKey, Mask<false>, Checksum>;
+pub type TagBlind = Toy<AnyKey<true>, Mask<false>, Checksum>;
 
 /// Broken: every Diffie-Hellman gives the same.
-pub type OneSecret = Toy<Constant, Mask<true>, Checksum>;
+pub type OneSecret = Toy<AnyKey<false>, Mask<true>, Checksum>;
 
 /// Broken: both directions have one key.
-pub type TwinKeys = Toy<AnyKey, Mask<true>, Twins>;
+pub type TwinKeys = Toy<AnyKey<true>, Mask<true>, Twins>;
 
 /// A suite of these parts: agreement, cipher and hash.
 pub struct Toy<A, C, H>(PhantomData<Parts<A, C, H>>);
@@ -95,35 +95,18 @@ impl<const CHECKS: bool> fmt::Debug for Mask<CHECKS> {
 }
 
 /// The agreement of the null suite, which takes any 32 bytes for a public key: whatever comes to a listener begins a
-/// handshake there. Half of all bytes are no key of X25519, by chance.
+/// handshake there. Half of all bytes are no key of X25519, by chance. One that does not agree gives a secret that
+/// everybody knows.
 #[derive(Debug, Clone, Copy)]
-pub struct AnyKey;
+pub struct AnyKey<const AGREES: bool>;
 
-impl Agreement for AnyKey {
+impl<const AGREES: bool> Agreement for AnyKey<AGREES> {
     fn public_key(secret: &SecretKey) -> PublicKey {
         NullAgreement::public_key(secret)
     }
 
     fn agree(secret: &SecretKey, peer: &PublicKey) -> SharedSecret {
-        NullAgreement::agree(secret, peer)
-    }
-
-    fn validate(_: &PublicKey) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// An agreement whose secret everybody knows.
-#[derive(Debug, Clone, Copy)]
-pub struct Constant;
-
-impl Agreement for Constant {
-    fn public_key(secret: &SecretKey) -> PublicKey {
-        NullAgreement::public_key(secret)
-    }
-
-    fn agree(_: &SecretKey, _: &PublicKey) -> SharedSecret {
-        SharedSecret([1; 32])
+        if AGREES { NullAgreement::agree(secret, peer) } else { SharedSecret([1; 32]) }
     }
 
     fn validate(_: &PublicKey) -> Result<()> {

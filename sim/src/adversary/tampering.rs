@@ -4,16 +4,10 @@ use std::time::Duration;
 
 use razor::routing::Address;
 
-use crate::frame::{Frame, Kind};
+use crate::frame::{BEFORE, Frame, Kind, PLAIN};
 use crate::situation::Situation;
 
 use super::{Adversary, Capability, Emission, Intent, Target, Way};
-
-/// The length of a frame and the head of its array.
-const BEFORE: usize = 5;
-
-/// The head of a frame without a tracing text.
-const UNTRACED: u8 = 0x83;
 
 impl Adversary {
     /// Acts on a frame; capabilities that act of their own accord let it pass.
@@ -139,11 +133,11 @@ impl Adversary {
         self.reached(Situation::Embellished);
         let known = &bytes[BEFORE..];
         // Nothing stands for a tracing text that is not there.
-        let absent: &[u8] = if bytes[BEFORE - 1] == UNTRACED { &[0xf6] } else { &[] };
+        let absent: &[u8] = if bytes[BEFORE - 1] == PLAIN { &[0xf6] } else { &[] };
         let items = self.random.within(1..=4) as u8;
         let unknown =
             (0..items).flat_map(|n| [[0x42, n, n], [0x81, 0x41, n], [0x62, b'a', b'b']][self.random.index(3)]);
-        let body = [&[UNTRACED + 1 + items][..], known, absent, &unknown.collect::<Vec<_>>()].concat();
+        let body = [&[PLAIN + 1 + items][..], known, absent, &unknown.collect::<Vec<_>>()].concat();
         let bytes = [&(body.len() as u32).to_be_bytes()[..], &body].concat();
         vec![Emission::now(way, bytes, Intent::Tampered)]
     }

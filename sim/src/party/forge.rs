@@ -168,11 +168,7 @@ pub(super) fn changes(identity: &Identity) -> Vec<Vec<u8>> {
     identity.changes().map(encode).collect()
 }
 
-pub(super) fn history(changes: &[Vec<u8>]) -> Vec<u8> {
-    list(changes)
-}
-
-/// Items that are encoded already.
+/// A history of changes, or a list of credentials, that are encoded already.
 pub(super) fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = cbor(|e| {
         let _ = e.array(items.len() as u64);

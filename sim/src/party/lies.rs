@@ -147,13 +147,9 @@ impl<A: Agreement> Forger<'_, A> {
             }
             Lie::StaleAttestation => {
                 said.change = self.own.changes().next()?.hash().0;
-                let data = said.signed();
-                self.with_own_history(&forge::sealed(&data, &self.sign(0, &data), None))
+                self.attest_by(0, &said.signed())
             }
-            Lie::SignedByOldKey => {
-                let data = said.signed();
-                self.with_own_history(&forge::sealed(&data, &self.sign(0, &data), None))
-            }
+            Lie::SignedByOldKey => self.attest_by(0, &said.signed()),
             Lie::OutlivesKey => {
                 said.expires = self.own.latest().valid_until().plus(1);
                 self.attest(&said.signed())
@@ -229,7 +225,7 @@ impl<A: Agreement> Forger<'_, A> {
                 };
                 let said = AttestationData { subject: latest.to_vec(), change: latest, ..said.clone() }.signed();
                 let signature = self.sign(2, &said);
-                forge::presentation(&forge::history(&chain.changes), &forge::sealed(&said, &signature, None))
+                forge::presentation(&forge::list(&chain.changes), &forge::sealed(&said, &signature, None))
             }
         };
         Some(Told { papers, static_key, attested: (said.created, said.expires) })
@@ -247,7 +243,7 @@ impl<A: Agreement> Forger<'_, A> {
         let changes: Vec<_> = self.own.changes().map(other).collect();
         let data = self.said().signed();
         let attestation = forge::sealed(&data, &forge::malleated(&self.sign(1, &data)), None);
-        Some(forge::presentation(&forge::history(&changes), &attestation))
+        Some(forge::presentation(&forge::list(&changes), &attestation))
     }
 
     fn sign(&self, key: usize, data: &[u8]) -> Signature {
@@ -289,7 +285,7 @@ impl<A: Agreement> Forger<'_, A> {
     fn present(&self, subject: &Identity, chain: &Chain) -> Vec<u8> {
         let data = self.said_of(subject, chain.latest).signed();
         let signature = self.vault.sign(&chain.signer.handle(), &sha256(&data)).expect("an own key");
-        forge::presentation(&forge::history(&chain.changes), &forge::sealed(&data, &signature, None))
+        forge::presentation(&forge::list(&chain.changes), &forge::sealed(&data, &signature, None))
     }
 
     fn with_own_history(&self, attestation: &[u8]) -> Vec<u8> {
@@ -302,7 +298,12 @@ impl<A: Agreement> Forger<'_, A> {
 
     /// The own history with an attestation of this data, signed as it should be.
     fn attest(&self, data: &[u8]) -> Vec<u8> {
-        self.with_own_history(&forge::sealed(data, &self.sign(1, data), None))
+        self.attest_by(1, data)
+    }
+
+    /// The same, signed by this one of the keys.
+    fn attest_by(&self, key: usize, data: &[u8]) -> Vec<u8> {
+        self.with_own_history(&forge::sealed(data, &self.sign(key, data), None))
     }
 
     /// What a true third change says.
@@ -395,7 +396,7 @@ impl<A: Agreement> Forger<'_, A> {
         let mut changes = forge::changes(self.own);
         changes.push(forge::sealed(&data, &signature, Some(&self.sign(1, &data))));
         let said = self.said_of(self.own, sha256(&data)).signed();
-        forge::presentation(&forge::history(&changes), &forge::sealed(&said, &signature, None))
+        forge::presentation(&forge::list(&changes), &forge::sealed(&said, &signature, None))
     }
 
     fn first_of_victim(&self) -> Signature {

@@ -220,8 +220,8 @@ impl<S: Suite> Party<S> {
             node::Output::Transmit { connection, frame } => {
                 let bytes = frame.payload().to_vec();
                 let link = *self.links.get(&connection)?;
-                let sent = node::Input::Sent { connection, bytes: bytes.len() as u64 };
                 let length = bytes.len() as u64;
+                let sent = node::Input::Sent { connection, bytes: length };
                 self.out.push_back(Output::Transmit(link, bytes));
                 let connection = self.connections.get_mut(&link)?;
                 if !connection.slow {
@@ -352,6 +352,13 @@ impl<S: Suite> Party<S> {
         self.with(|node, env| node.stop_worker(env, &channel::LISTENER.into())).expect("the listener is there");
         self.places = None;
         self.listen();
+    }
+
+    /// The peers of the channels that others opened here, as often as they have one: not what the node told, but what
+    /// it holds.
+    fn open_guests(&self) -> impl Iterator<Item = &Identifier> {
+        let open = self.guests.iter().filter(|(encryptor, _)| self.node.producer_at(encryptor).is_some());
+        open.map(|(_, peer)| peer)
     }
 
     /// Presents a history through an open channel; one that is closed already has nobody to hear it.
@@ -525,8 +532,7 @@ impl<S: Suite> Host for Party<S> {
     }
 
     fn unasked(&self, peer: &Identifier) -> usize {
-        let with = self.guests.iter().filter(|(_, guest)| *guest == peer);
-        with.filter(|(encryptor, _)| self.node.producer_at(encryptor).is_some()).count()
+        self.open_guests().filter(|guest| *guest == peer).count()
     }
 
     fn stored(&self, identifier: &Identifier) -> Option<Vec<Bytes32>> {
@@ -550,9 +556,7 @@ impl<S: Suite> Host for Party<S> {
     fn guests(&self) -> Option<(Vec<Identifier>, channel::Places)> {
         // Sessions open channels of their own, which look the same from here.
         let places = self.places.filter(|_| self.sessions.is_empty())?;
-        // Not what the node told, but what it holds.
-        let open = self.guests.iter().filter(|(encryptor, _)| self.node.producer_at(encryptor).is_some());
-        Some((open.map(|(_, peer)| *peer).collect(), places))
+        Some((self.open_guests().copied().collect(), places))
     }
 
     fn face(&self) -> Face {

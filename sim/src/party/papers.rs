@@ -402,7 +402,7 @@ mod tests {
     fn what_is_encoded_again_is_what_honest_code_encoded() {
         let victim = papers("victim", Signing::P256, 2);
         assert_eq!(
-            super::super::forge::history(&super::super::forge::changes(&victim.identity)),
+            super::super::forge::list(&super::super::forge::changes(&victim.identity)),
             victim.identity.export()
         );
     }

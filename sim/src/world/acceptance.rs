@@ -36,21 +36,16 @@ impl World {
         } else {
             Ok(Opening::First)
         };
-        if self.hostile.contains(&node) {
-            match opening {
-                Ok(Opening::Thief) => self.reached(Situation::ThiefAccepted),
-                Ok(_) => {}
-                Err(violation) => self.judge(Err(violation)),
-            }
-            return self.attempt_opened(node, encryptor);
-        }
-        self.opened += 1;
-        self.reached(Situation::ChannelOpened);
         match opening {
             Ok(Opening::Thief) => self.reached(Situation::ThiefAccepted),
             Ok(_) => {}
             Err(violation) => self.judge(Err(violation)),
         }
+        if self.hostile.contains(&node) {
+            return self.attempt_opened(node, encryptor);
+        }
+        self.opened += 1;
+        self.reached(Situation::ChannelOpened);
         let other = self.agreement.other_end(node, &encryptor);
         if other.is_some_and(|other| other.shown.malleated) {
             self.reached(Situation::MalleatedAccepted);

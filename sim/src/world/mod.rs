@@ -378,13 +378,15 @@ impl World {
     /// Gives `node` an input and does what it says; a forged input is held against the node's state.
     fn step(&mut self, node: usize, input: Input, intent: Intent) {
         self.stepping = node;
-        let forged =
-            intent == Intent::Forged && self.checks && !self.hostile.contains(&node) && !self.hosts[node].is_behind();
+        let watched = self.checks && !self.hostile.contains(&node);
+        // Whoever is behind does now what came before.
+        let has_verdict =
+            watched && !matches!(intent, Intent::Honest | Intent::Tampered) && !self.hosts[node].is_behind();
+        let forged = has_verdict && intent == Intent::Forged;
         if forged {
             self.hosts[node].work();
         }
-        let has_verdict = matches!(intent, Intent::Futile | Intent::Broken);
-        let judged = has_verdict && self.checks && !self.hostile.contains(&node) && !self.hosts[node].is_behind();
+        let judged = has_verdict && !forged;
         let mut doings = Doings::default();
         let came = if let Input::Bytes(_, bytes) = &input { Some(bytes.len()) } else { None };
         let guard = forged.then(|| Guard::before(self.hosts[node].trusted(), self.hosts[node].workers()));
@@ -408,7 +410,7 @@ impl World {
             let verdict = doings.check(node, intent);
             self.judge(verdict);
         }
-        if self.checks && !self.hostile.contains(&node) {
+        if watched {
             let provisional = self.hosts[node].provisional();
             let verdict = check_bounds(node, provisional);
             self.judge(verdict);

@@ -7,7 +7,7 @@ use razor::routing::Address;
 
 use crate::adversary::{Adversary, Capability, Emission, Intent, Target, Way};
 use crate::checker::{Property, Violation};
-use crate::frame::Frame;
+use crate::frame::{Frame, LENGTH};
 use crate::host::{HOP, Input};
 use crate::link::{Arrival, Link};
 use crate::plan::{self, Plan};
@@ -19,9 +19,6 @@ use super::{Event, World};
 
 /// How long a broken connection stays down.
 const DOWN: Duration = Duration::from_millis(20);
-
-/// The bytes of a frame's length, which a datagram has no need of.
-const LENGTH: usize = 4;
 
 /// One link: both directions and the connection over it.
 #[derive(Debug)]

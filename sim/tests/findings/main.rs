@@ -1,8 +1,6 @@
 //! The findings of the public review of the protocols, each attacked. The tables in `docs/findings.md` say by which
 //! scenario, and what has to come of it; the scenarios are plans in `sim/plans/findings`.
 
-#![allow(unexpected_cfgs)]
-
 mod archivist;
 mod equivocation;
 
