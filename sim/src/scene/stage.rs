@@ -1,0 +1,136 @@
+//! A stage: one real node, and a driver that does exactly what it is told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use razor::env::{Env, Instant, Seeded, Timestamp};
+use razor::machine::{Machine as _, Refused};
+use razor::node::{Config, Connected, ConnectionId, Delivery, Event, FlowControlId, Input, Node, Output};
+use razor::routing::{Address, Message, Route};
+
+use crate::checker::Property;
+use crate::party::BEGIN;
+use crate::seed::Seed;
+
+use super::{Fault, Outcome, fault};
+
+/// More calls than a node ever asks for within one time.
+const CALLS: usize = 10_000;
+
+/// A node, and what it said that nobody has looked at yet.
+pub(super) struct Stage {
+    pub(super) node: Node,
+    entropy: Seeded,
+    pub(super) now: Instant,
+    /// What it said, in order.
+    pub(super) said: VecDeque<Output>,
+    next_connection: u64,
+}
+
+impl Stage {
+    pub(super) fn new(seed: Seed, label: &str, config: Config) -> Self {
+        let mut entropy = Seeded::new(seed.derive(label));
+        let node = Node::new(config, &mut entropy);
+        Self { node, entropy, now: Instant::ZERO, said: VecDeque::new(), next_connection: 1 }
+    }
+
+    /// Calls the node and takes down what it says.
+    pub(super) fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
+        let wall = self.wall();
+        let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
+        while let Some(output) = self.node.poll_output() {
+            self.said.push_back(output);
+        }
+        result
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp(BEGIN + self.now.since(Instant::ZERO).as_secs())
+    }
+
+    /// Gives the node an input, and whatever calls it wants at once.
+    pub(super) fn give(&mut self, input: Input) -> Result<Result<(), Refused<Input>>, Fault> {
+        let result = self.with(|node, env| node.handle(env, input));
+        self.settle()?;
+        Ok(result)
+    }
+
+    /// Gives the node an input that it has to take.
+    pub(super) fn must(&mut self, input: Input) -> Outcome {
+        match self.give(input)? {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(fault(Property::Conformance, format!("an input was refused: {refused:?}"))),
+        }
+    }
+
+    /// Whatever the node wants to do now.
+    fn settle(&mut self) -> Outcome {
+        self.until(self.now)
+    }
+
+    /// Lets time pass, to the nanosecond as the node wants it.
+    pub(super) fn pass(&mut self, time: Duration) -> Outcome {
+        self.until(self.now + time)
+    }
+
+    fn until(&mut self, end: Instant) -> Outcome {
+        for _ in 0..CALLS {
+            let Some(due) = self.node.deadline().filter(|due| due.at <= end) else {
+                self.now = end;
+                return Ok(());
+            };
+            self.now = self.now.max(due.at);
+            self.with(|node, env| node.handle_timeout(env));
+        }
+        Err(fault(Property::Liveness, "a node wants to be called again and again, and nothing changes"))
+    }
+
+    /// A connection that was accepted under an id; or that the node dialled, at this address.
+    pub(super) fn connect(
+        &mut self,
+        accepted_by: Option<FlowControlId>,
+        alias: Option<Address>,
+    ) -> razor::error::Result<(ConnectionId, Address)> {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let how = Connected { accepted_by, alias };
+        self.with(|node, env| node.connected(env, id, how)).map(|address| (id, address))
+    }
+
+    /// Bytes from a peer. `false` when they are not read now.
+    pub(super) fn receive(&mut self, connection: ConnectionId, bytes: Vec<u8>) -> Result<bool, Fault> {
+        match self.give(Input::Received { connection, bytes })? {
+            Ok(()) => Ok(true),
+            Err(Refused::Full(_)) => Ok(false),
+            Err(Refused::Error(error)) => Err(fault(Property::Conformance, format!("bytes were refused: {error}"))),
+        }
+    }
+
+    /// The owner sends something. `false` when it was not taken now.
+    pub(super) fn send(&mut self, onward: Route, back: Route, payload: &[u8]) -> Result<bool, Fault> {
+        let message = Message::new(onward.as_ref(), back.as_ref(), payload);
+        let result = self.with(|node, env| node.handle(env, Input::Send(message)));
+        self.settle()?;
+        Ok(result.is_ok())
+    }
+
+    /// What came to the owner's inboxes since the last look, with everything else that was said thrown away.
+    pub(super) fn delivered(&mut self) -> Vec<(Address, Delivery)> {
+        let said = std::mem::take(&mut self.said);
+        let delivered = said.into_iter().filter_map(|output| match output {
+            Output::Deliver { inbox, delivery } => Some((inbox, delivery)),
+            _ => None,
+        });
+        delivered.collect()
+    }
+
+    /// The events since the last look, with everything else that was said thrown away.
+    pub(super) fn told(&mut self) -> Vec<Event> {
+        let said = std::mem::take(&mut self.said);
+        let events = said.into_iter().filter_map(|output| match output {
+            Output::Event(event) => Some(event),
+            _ => None,
+        });
+        events.collect()
+    }
+}
