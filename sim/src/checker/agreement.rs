@@ -61,8 +61,6 @@ pub struct Agreement {
     seen: BTreeMap<(usize, Identifier), Instant>,
     /// Which histories of an identity a node has accepted, from an owner with several.
     faces: BTreeMap<(usize, Identifier), usize>,
-    /// The nodes that took a thief's history for that of an identity.
-    misled: BTreeSet<(usize, Identifier)>,
 }
 
 /// What comes of an end that opens.
@@ -101,7 +99,7 @@ impl Agreement {
     pub fn forgets(&mut self, node: usize) {
         self.seen.retain(|(at, _), _| *at != node);
         self.faces.retain(|(at, _), _| *at != node);
-        self.misled.retain(|(at, _)| *at != node);
+        self.ends.values_mut().for_each(|ends| ends.retain(|end| end.node != node));
     }
 
     /// Whether somebody in this world has this identity.
@@ -119,9 +117,25 @@ impl Agreement {
         &self.owners
     }
 
-    /// Whether `node` knows another history of this identity than its owner's.
+    /// Whether `node` knows another history of this identity than its owner's, or may know one.
     pub fn is_misled(&self, node: usize, identifier: &Identifier) -> bool {
-        self.misled.contains(&(node, *identifier))
+        self.thieves_met(node, identifier).any(|thief| thief.branches)
+    }
+
+    /// Whether `node` has a channel with a thief for this identity, or may have one.
+    pub fn has_met_a_thief(&self, node: usize, identifier: &Identifier) -> bool {
+        self.thieves_met(node, identifier).next().is_some()
+    }
+
+    /// The thieves whom `node` has, or may have, taken for this identity: all there are, if one of its channels with it
+    /// has no other end that is known, because that did not open.
+    fn thieves_met(&self, node: usize, identifier: &Identifier) -> impl Iterator<Item = &Stolen> {
+        let own = |end: &&End| end.node == node && end.peer == *identifier;
+        let open = self.ends.values().filter(move |ends| ends.iter().any(|end| own(&end)));
+        let others: BTreeSet<Option<usize>> =
+            open.map(|ends| ends.iter().find(|end| end.node != node).map(|end| end.node)).collect();
+        let thieves = self.stolen.iter().filter(|(_, stolen)| stolen.from == *identifier);
+        thieves.filter(move |(at, _)| others.contains(&Some(**at)) || others.contains(&None)).map(|(_, stolen)| stolen)
     }
 
     /// Whether there is, or was, an end of a channel behind this encryptor of `node`.
@@ -183,14 +197,11 @@ impl Agreement {
                 }
                 continue;
             }
-            let Some(stolen) = self.stolen.get(&other.node).filter(|stolen| stolen.from == end.peer) else {
+            if self.stolen.get(&other.node).is_none_or(|stolen| stolen.from != end.peer) {
                 return no(end.node, format!("node {} was taken for {}, who is somebody else", other.node, end.peer));
-            };
+            }
             if self.seen.get(&key).is_some_and(|seen| *seen <= end.at) && !self.forgetful.contains(&end.node) {
                 return no(end.node, format!("an older or conflicting history of {} was accepted", end.peer));
-            }
-            if stolen.branches {
-                self.misled.insert(key);
             }
             opening = Opening::Thief;
         }
@@ -284,14 +295,24 @@ mod tests {
         let mut agreement = world();
         agreement.has_stolen(2, Stolen { from: BOB, branches: true });
         assert_eq!(open(&mut agreement, 1, [(0, BOB, 0), (2, ALICE, 0)]), Ok(Opening::Thief));
-        assert!(agreement.is_misled(0, &BOB));
+        assert!(agreement.is_misled(0, &BOB) && agreement.has_met_a_thief(0, &BOB));
         agreement.forgets(0);
-        assert!(!agreement.is_misled(0, &BOB));
+        assert!(!agreement.has_met_a_thief(0, &BOB));
         let rotated = Shown { rotations: 1, ..shown(0) };
         let [one, other] = [(0, BOB), (1, ALICE)].map(|(node, peer)| End { shown: rotated, ..end(node, peer) });
         agreement.opened(one, Address::local("e2"), [2; 32]).unwrap();
         agreement.opened(other, Address::local("e2"), [2; 32]).unwrap();
         assert!(open(&mut agreement, 3, [(0, BOB, 0), (2, ALICE, 0)]).is_err());
+    }
+
+    #[test]
+    fn whoever_waits_for_the_other_end_may_have_met_any_thief_of_its_peer() {
+        let mut agreement = world();
+        agreement.has_stolen(2, Stolen { from: BOB, branches: false });
+        agreement.opened(end(0, BOB), Address::local("e1"), [1; 32]).unwrap();
+        assert!(agreement.has_met_a_thief(0, &BOB) && !agreement.is_misled(0, &BOB));
+        agreement.opened(end(1, ALICE), Address::local("e1"), [1; 32]).unwrap();
+        assert!(!agreement.has_met_a_thief(0, &BOB));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, S
 
 use crate::checker::{Book, Bytes32, Draws};
 use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work};
-use crate::plan::{self, Plan, Trusts};
+use crate::plan::{self, HALF_OPEN, Plan, Trusts};
 use crate::seed::{Ppm, Seed, Stream};
 
 use self::connections::Connection;
@@ -42,7 +42,8 @@ const OUTPUTS: usize = 1_000_000;
 
 /// What listeners bear unless a plan says otherwise: no more half-open handshakes in all than from one source, so that a
 /// flood is enough to fill them.
-const PLACES: channel::Places = channel::Places { half_open: 64, ..channel::Places::DEFAULT };
+const PLACES: channel::Places =
+    channel::Places { half_open: HALF_OPEN, half_open_per_source: HALF_OPEN, ..channel::Places::DEFAULT };
 
 /// The limits of a node in a world where little is said: small enough that some are reached.
 const NODE: node::Config = node::Config { inbox: 16, transmit: 4_096, ..node::Config::DEFAULT };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::time::Duration;
 
 use razor::channel;
 use razor::identity::HistoryLimits;
@@ -19,6 +20,12 @@ const MAX_NODES: usize = 1_000;
 
 /// What strangers share at least: room for a history or two.
 const STRANGERS: usize = 1_024;
+
+/// The shortest time between two things that somebody does of its own accord: a world has an end.
+const PACE: Duration = Duration::from_micros(10);
+
+/// The most characters of a name.
+const NAME: usize = 64;
 
 /// Why no world can be made of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +45,16 @@ macro_rules! ensure {
             return Err(Invalid(format!($($words)+)));
         }
     };
+}
+
+/// A name is shown as it is, in terminals and on pages.
+fn check_name(name: &str, what: &str) -> Result<(), Invalid> {
+    ensure!(!name.is_empty(), "{what} has no name");
+    ensure!(name.chars().count() <= NAME, "{what}: a name has at most {NAME} characters, unlike {name:?}");
+    // `Debug` writes everything that does not show as an escape.
+    let shows = |letter: char| letter == ' ' || letter.escape_debug().len() == 1 || matches!(letter, '\'' | '"' | '\\');
+    ensure!(name.chars().all(shows), "{what}: {name:?} has a character that cannot be seen");
+    Ok(())
 }
 
 /// A listener bears no fewer than its specification has it bear, whatever it is told.
@@ -70,7 +87,7 @@ impl Plan {
     pub fn check(&self) -> Result<(), Invalid> {
         let mut names = BTreeSet::new();
         for node in &self.nodes {
-            ensure!(!node.name.is_empty(), "a node has no name");
+            check_name(&node.name, "a node")?;
             ensure!(names.insert(&node.name), "two nodes are called {:?}", node.name);
             ensure!(
                 node.strangers.is_none_or(|bytes| bytes >= STRANGERS),
@@ -151,6 +168,7 @@ impl Plan {
             };
             ensure!(!has_a_node(from) && !has_a_node(to), "{what} begins or ends at an adversary's node");
             if let Some(name) = &channel.name {
+                check_name(name, &what)?;
                 ensure!(names.insert(name), "two channels are called {name:?}");
             }
             let start = match inside {
@@ -169,7 +187,7 @@ impl Plan {
             };
             ensure!(channel.messages <= 100_000, "{what}: at most 100000 messages");
             ensure!(channel.payload <= 60_000, "{what}: a payload has at most 60000 bytes");
-            ensure!(!channel.pace.is_zero(), "{what} has no time between two messages");
+            ensure!(channel.pace >= PACE, "{what}: between two messages are at least {PACE:?}");
             match self.distance(start, to) {
                 None => return Err(Invalid(format!("{what}: there is no way from {start:?} to {to:?}"))),
                 Some(hops) => ensure!(hops <= MAX_HOPS, "{what} is {hops} links long; a way has at most {MAX_HOPS}"),
@@ -179,6 +197,8 @@ impl Plan {
     }
 
     fn check_fault(&self, fault: &Fault) -> Result<(), Invalid> {
+        let (at, faulty) = (fault.at(), self.faulty);
+        ensure!(at <= faulty, "a fault at {at:?}: the faults are over at {faulty:?}, unless `faulty` says otherwise");
         match fault {
             Fault::Crash { node, .. }
             | Fault::Pause { node, .. }
@@ -215,6 +235,10 @@ impl Plan {
             ensure!(
                 (class == Class::StaticThief) == adversary.poses_as.is_some(),
                 "{what}: only a static thief poses as a third, and it must"
+            );
+            ensure!(
+                adversary.every.is_zero() || adversary.every >= PACE,
+                "{what}: between two things that it does of its own accord are at least {PACE:?}"
             );
             ensure!(adversary.lies.is_none() || class == Class::Forger, "{what}: only a forger tells lies");
             for name in adversary.victim.iter().chain(&adversary.poses_as) {

@@ -555,6 +555,12 @@ mod tests {
                 "at least 4 open channels",
             ),
             (&format!("{link}[[fault]]\nwhat = \"pause\"\nat = \"1ms\"\nlasts = \"1ms\"\nnode = \"x\""), "\"x\""),
+            (&format!("{link}[[fault]]\nwhat = \"break\"\nat = \"3s\"\nbetween = [\"a\", \"b\"]"), "over at 2s"),
+            (&format!("{link}[[channel]]\nfrom = \"a\"\nto = \"b\"\npace = \"9us\""), "10µs"),
+            (&format!("{link}[[adversary]]\nclass = \"link\"\nbetween = [\"a\", \"b\"]\nevery = \"1ns\""), "10µs"),
+            ("[[link]]\nbetween = [\"a\\u001b[31m\", \"b\"]", "cannot be seen"),
+            ("[[link]]\nbetween = [\"a\\u202e\", \"b\"]", "cannot be seen"),
+            (&format!("[[link]]\nbetween = [\"a\", \"{}\"]", "b".repeat(65)), "at most 64 characters"),
         ] {
             let error = Sketch::parse(text).and_then(|sketch| sketch.draw(Seed(1))).unwrap_err();
             assert!(error.to_string().contains(word), "{text}: {error}");

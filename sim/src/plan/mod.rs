@@ -8,6 +8,7 @@
 mod check;
 mod draw;
 mod file;
+mod owed;
 mod preset;
 mod topology;
 mod units;
@@ -23,6 +24,7 @@ use crate::seed::{Ppm, Seed};
 pub(crate) use check::way;
 pub use check::{Invalid, MAX_HOPS};
 pub use file::Sketch;
+pub(crate) use owed::HALF_OPEN;
 pub use preset::Preset;
 pub use topology::{Shape, Topology};
 
@@ -375,49 +377,6 @@ impl Plan {
     pub fn channel(&self, name: &str) -> Option<usize> {
         self.channels.iter().position(|channel| channel.name.as_deref() == Some(name))
     }
-
-    /// Whether everything that an honest node sends arrives: streams without a limit, no fault, nobody who does
-    /// more than watch and open channels, and channels that are welcome and have the time for what they are to say.
-    pub fn loses_nothing(&self) -> bool {
-        self.faults.is_empty()
-            && self.channels.iter().all(|channel| self.is_welcome(channel) && self.has_time(channel))
-            && self.links.iter().all(|link| link.is_whole())
-            && self.adversaries.iter().all(|adversary| {
-                adversary.leaves_frames_alone(adversary.at.as_ref().is_some_and(|node| self.is_apart(node)))
-            })
-            && self.nodes.iter().all(|node| node.store_fails == Ppm::NEVER)
-            && self.nodes.iter().all(|node| self.channels.iter().all(|channel| node.lateness <= channel.pace * 2))
-    }
-}
-
-impl Plan {
-    /// Whether the listener of this channel trusts who opens it.
-    fn is_welcome(&self, channel: &Channel) -> bool {
-        self.node(&channel.to).is_some_and(|to| match &self.nodes[to].trusts {
-            Trusts::Everybody => true,
-            Trusts::These(names) => names.contains(&channel.from),
-        })
-    }
-
-    /// Whether three messages of a handshake, and all that is said after it, can be there before the world heals.
-    fn has_time(&self, channel: &Channel) -> bool {
-        let (Some(from), Some(to)) = (self.node(&channel.from), self.node(&channel.to)) else { return false };
-        let Some(way) = self.way(from, to) else { return false };
-        let latency: Duration = way.iter().map(|(link, _)| *self.links[*link].latency.end()).sum();
-        channel.at + 4 * latency + channel.pace * channel.messages as u32 <= self.faulty
-    }
-
-    /// Whether this node is on no channel's way, and comes to the end of none over the connection that its opener comes
-    /// over.
-    pub(crate) fn is_apart(&self, name: &str) -> bool {
-        let Some(node) = self.node(name) else { return false };
-        let last = |from: usize, to: usize| self.way(from, to).and_then(|way| way.last().map(|(link, _)| *link));
-        self.channels.iter().all(|channel| {
-            let (Some(from), Some(to)) = (self.node(&channel.from), self.node(&channel.to)) else { return false };
-            let passes = self.way(from, to).is_none_or(|way| way.iter().any(|(_, at)| *at == node));
-            channel.inside.is_none() && !passes && from != node && last(from, to) != last(node, to)
-        })
-    }
 }
 
 impl Link {
@@ -443,11 +402,6 @@ impl Link {
     /// Bytes per second, if they are limited.
     pub fn rate(&self) -> Option<u64> {
         self.bandwidth.or((self.kind == Kind::Serial).then_some(11_520))
-    }
-
-    /// Whether what is sent over it arrives, at once and in order.
-    fn is_whole(&self) -> bool {
-        self.kind == Kind::Stream && self.rate().is_none() && self.nat_idle.is_none()
     }
 }
 
@@ -484,15 +438,6 @@ impl Adversary {
     /// In which points its papers are false.
     pub fn lies(&self) -> &[Lie] {
         self.lies.as_deref().unwrap_or(Lie::ALL)
-    }
-
-    /// Whether what others send arrives. What somebody does to a connection of its own, or from there to a listener, costs
-    /// others nothing.
-    fn leaves_frames_alone(&self, is_apart: bool) -> bool {
-        use Capability::{Flood, Futile, HugeCbor, Large, Malformed, Stall};
-        let own = |can: &Capability| matches!(can, Flood | Futile | HugeCbor | Large | Malformed | Stall);
-        let harmless = |can: &Capability| can.leaves_frames_alone() || is_apart && own(can);
-        self.capabilities().iter().all(harmless)
     }
 }
 

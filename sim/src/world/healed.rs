@@ -186,6 +186,8 @@ impl World {
             && same
             && *rotations == self.hosts[*from].face().rotations
             && *expects == Some(self.hosts[*to].face().identifier)
+            // With a thief it lasts.
+            && !self.agreement.has_met_a_thief(*from, &self.hosts[*to].face().identifier)
             && self.can_talk(*from, *to)
     }
 

@@ -100,6 +100,11 @@ enum Event {
     Recover {
         node: usize,
     },
+    /// A connection breaks.
+    Break {
+        link: usize,
+        epoch: u32,
+    },
 }
 
 /// A world.
@@ -383,6 +388,8 @@ impl World {
                 let fault: Fault = self.plan.faults[number].clone();
                 self.break_something(&fault);
             }
+            Event::Break { link, epoch } if self.wires[link].is_up_since(epoch) => self.disconnect(link),
+            Event::Break { .. } => {}
             Event::Recover { node } => self.recover(node),
         }
     }

@@ -266,7 +266,8 @@ impl World {
         {
             self.reached(Situation::NatForgot);
             if !datagram {
-                self.disconnect(way.link);
+                // Not at once: it is not what was sent that makes its sender lose a connection.
+                self.queue.schedule(now, Event::Break { link: way.link, epoch });
             } else if own {
                 self.leave(way, now, length);
             }

@@ -10,10 +10,14 @@ use crate::failure::{Failure, Result};
 
 use super::family::Which;
 
+/// The most events that fit on a page which a browser still shows: 60 MB.
+const EVENTS: u64 = 60_000;
+
 /// Make a page of a world: a diagram of everything that happened, and what each attacker knew
 ///
 /// The page is one file that needs nothing else; open it in a browser. Exits with 0 if every property of the world
-/// holds, 1 if one does not; the page is written either way, and opens at what does not hold.
+/// holds, 1 if one does not; the page is written either way, and opens at what does not hold. A world of more than 60000
+/// events has no page.
 #[derive(Debug, Args)]
 pub(super) struct View {
     #[command(flatten)]
@@ -26,7 +30,14 @@ pub(super) struct View {
 impl View {
     /// Runs the world and writes its page.
     pub(super) fn run(self) -> Result {
-        let report = razor_sim::world(self.which.plan()?).recording().run();
+        let plan = self.which.plan()?;
+        let events = razor_sim::world(plan.clone()).run().events;
+        if events > EVENTS {
+            return Err(Failure::usage(format!(
+                "this world has {events} events and a page shows at most {EVENTS}: `minimise` it if it fails, or `explain` it"
+            )));
+        }
+        let report = razor_sim::world(plan).recording().run();
         let page = view::page(&report);
         match &self.output {
             Some(path) => {
