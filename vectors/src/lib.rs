@@ -20,7 +20,7 @@
 
 mod bytes;
 pub mod captures;
-mod noise;
+pub mod noise;
 pub mod own;
 mod published;
 mod report;

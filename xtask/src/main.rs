@@ -10,6 +10,7 @@ mod examples;
 mod explore;
 mod fuzz;
 mod idle;
+mod interop;
 mod models;
 mod planted;
 mod requirements;
@@ -72,6 +73,9 @@ enum Task {
     Models(models::Options),
     /// Hunt for the bugs that are planted in the core: the simulator's worlds have to find each of them
     Planted(planted::Options),
+    /// Hold live sessions with production Ockam and other Noise libraries, over real sockets
+    #[command(disable_help_flag = true)]
+    Interop(interop::Options),
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -134,6 +138,7 @@ fn main() -> ExitCode {
         Task::BenchReport(options) => bench_report::run(&root, &options),
         Task::Models(options) => models::run(&root, &options),
         Task::Planted(options) => planted::run(&root, &options),
+        Task::Interop(options) => interop::run(&root, &options),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),

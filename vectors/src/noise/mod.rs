@@ -1,4 +1,5 @@
-//! Noise XX as the standard has it: published vectors, and sessions with another implementation.
+//! Noise XX as the standard has it: published vectors, and sessions with another implementation. [`Ours`] is the core's
+//! side of a session, message by message.
 
 mod live;
 mod vectors;
@@ -13,18 +14,20 @@ use razor::vault::{KeyHandle, PublicKey, SharedSecret, SoftwareVault};
 
 /// Who begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
+    /// Writes the first message.
     Initiator,
+    /// Reads the first message.
     Responder,
 }
 
 /// Our side of a session: the three messages of the handshake, then transport messages.
-struct Ours<S: Suite>
+pub struct Ours<S: Suite>
 where
     Noise: Profile<S>,
 {
     vault: SoftwareVault,
-    public: PublicKey,
+    pub(crate) public: PublicKey,
     prologue: Vec<u8>,
     state: State<S>,
 }
@@ -53,7 +56,8 @@ impl<S: Suite> Ours<S>
 where
     Noise: Profile<S>,
 {
-    fn new(role: Role, static_secret: &[u8; 32], prologue: &[u8]) -> Self {
+    /// A session that has not begun.
+    pub fn new(role: Role, static_secret: &[u8; 32], prologue: &[u8]) -> Self {
         let mut vault = SoftwareVault::new();
         let public = vault.import_static_key(static_secret);
         let state = match role {
@@ -68,7 +72,10 @@ where
     }
 
     /// Writes the next message.
-    fn write(&mut self, entropy: &mut dyn Entropy, payload: &[u8]) -> Result<Vec<u8>, String> {
+    ///
+    /// # Errors
+    /// A sentence: it is not our turn, or the payload is too long.
+    pub fn write(&mut self, entropy: &mut dyn Entropy, payload: &[u8]) -> Result<Vec<u8>, String> {
         let told = |e: razor::Error| format!("writing: {e}");
         let (state, message) = match std::mem::replace(&mut self.state, State::Gone) {
             State::Initiator => {
@@ -97,7 +104,10 @@ where
     }
 
     /// Reads the next message and gives its payload. A message that is refused changes nothing.
-    fn read(&mut self, entropy: &mut dyn Entropy, message: &[u8]) -> Result<Vec<u8>, String> {
+    ///
+    /// # Errors
+    /// A sentence: it is not our turn, or the message is refused.
+    pub fn read(&mut self, entropy: &mut dyn Entropy, message: &[u8]) -> Result<Vec<u8>, String> {
         let told = |e: razor::Error| format!("reading: {e}");
         let (state, payload) = match &mut self.state {
             State::Responder => {
@@ -121,7 +131,7 @@ where
     }
 
     /// The handshake hash and the peer's static key, once the handshake is finished.
-    fn outcome(&self) -> Option<([u8; 32], PublicKey)> {
+    pub fn outcome(&self) -> Option<([u8; 32], PublicKey)> {
         match &self.state {
             State::Transport { hash, peer, .. } => Some((*hash, *peer)),
             _ => None,
@@ -129,11 +139,23 @@ where
     }
 
     /// Both directions, once the handshake is finished: sending, receiving.
-    fn transport(&mut self) -> Result<(&mut CipherState<S>, &mut CipherState<S>), String> {
+    ///
+    /// # Errors
+    /// A sentence: the handshake is not finished.
+    pub fn transport(&mut self) -> Result<(&mut CipherState<S>, &mut CipherState<S>), String> {
         match &mut self.state {
             State::Transport { send, receive, .. } => Ok((send, receive)),
             _ => Err("the handshake is not finished".into()),
         }
+    }
+}
+
+impl<S: Suite> std::fmt::Debug for Ours<S>
+where
+    Noise: Profile<S>,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ours").field("public", &self.public).finish_non_exhaustive()
     }
 }
 

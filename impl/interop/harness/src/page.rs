@@ -1,0 +1,22 @@
+//! What came of a whole run, for the guide.
+
+use std::fs;
+use std::io;
+use std::process::Command;
+
+use crate::Run;
+
+/// The folder of the guide, from the workspace.
+const GUIDE: &str = "../../docs";
+
+/// Writes the pages that the chapter includes.
+pub(crate) fn write(run: &Run) -> io::Result<()> {
+    let rustc = Command::new("rustc").arg("--version").output()?;
+    let rustc = String::from_utf8_lossy(&rustc.stdout).trim().to_owned();
+    let head = format!(
+        "<!-- Written by `cargo interop --write`. -->\n\nRazor {}, built by {rustc}; seed {}.\n\n",
+        env!("CARGO_PKG_VERSION"),
+        run.seed
+    );
+    fs::write(run.root.join(GUIDE).join("interop-table.md"), format!("{head}{}", run.table.markdown()))
+}

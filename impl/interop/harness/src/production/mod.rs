@@ -1,0 +1,89 @@
+//! Production Ockam: whole nodes of it, whose peer is the driver's node.
+
+mod end;
+mod list;
+mod proxy;
+mod razor;
+mod talk;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use razor_tokio::Suite;
+
+use crate::child::Child;
+use crate::table::{Outcome, Row, Stop};
+use crate::{Run, build};
+use end::{End, Papers, Who};
+use list::scenarios;
+use razor::Razor;
+use talk::Talk;
+
+/// What the peer is, as the table names it.
+const PEER: &str = "ockam 0.150.0";
+
+/// How long a scenario may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Production's nodes, built: one for each suite, as a node has one.
+#[derive(Default)]
+struct Built {
+    aes256: Option<Outcome<PathBuf>>,
+    aes128: Option<Outcome<PathBuf>>,
+}
+
+impl Built {
+    async fn program(&mut self, run: &Run, suite: Suite) -> Outcome<PathBuf> {
+        let (built, features): (_, &[&str]) = match suite {
+            Suite::Aes128GcmSha256 => (&mut self.aes128, &["aes128"]),
+            _ => (&mut self.aes256, &[]),
+        };
+        if built.is_none() {
+            *built = Some(build::package(&run.root, "production-peer", features).await);
+        }
+        built.clone().unwrap_or_else(|| Err("it was not built".into()))
+    }
+}
+
+/// What a scenario has to do with.
+struct Stage<'a> {
+    run: &'a Run,
+    production: PathBuf,
+}
+
+impl Stage<'_> {
+    async fn end(&self, who: Who, talk: &Talk) -> Outcome<End> {
+        Ok(match who {
+            Who::Razor => End::Razor(Razor::start(&self.run.capture, talk.suite, talk.ahead)?),
+            Who::Production => End::Production(Child::start(&self.production, &[])?),
+        })
+    }
+
+    fn papers(&self, end: &End, talk: &Talk) -> Papers {
+        match end {
+            End::Razor(_) => talk.razor,
+            End::Production(_) => talk.production,
+        }
+    }
+}
+
+/// Tries everything that the run asks for.
+pub(crate) async fn run(run: &mut Run) {
+    let mut built = Built::default();
+    for (sentence, talk) in scenarios() {
+        for (initiator, role) in [(Who::Razor, "initiator"), (Who::Production, "responder")] {
+            if !run.wants(&format!("{PEER}: {sentence} {role}")) {
+                continue;
+            }
+            let outcome = match built.program(run, talk.suite).await {
+                Err(stop) => Err(stop),
+                Ok(production) => {
+                    let stage = Stage { run, production };
+                    let held = tokio::time::timeout(PATIENCE, talk::hold(&stage, &talk, initiator)).await;
+                    held.unwrap_or_else(|_| Err(Stop::Failed(format!("not finished within {PATIENCE:?}"))))
+                }
+            };
+            run.table.push(Row { peer: PEER.into(), scenario: sentence.clone(), role, outcome });
+        }
+    }
+}
