@@ -11,8 +11,14 @@
 //! | `waiting` | applications that take late: what waits is what it was, in its order |
 //! | `manners` | workers, requests and reports at their edges |
 //! | `store` | who is forgotten by a full store |
+//! | `pair` | two nodes and the wire between them |
+//! | `channel` | a channel that pads, is silent for minutes, is under pressure, loses its way |
+//! | `session` | when a session pings, gives up and tries again |
 
+mod channel;
 mod manners;
+mod pair;
+mod session;
 mod stage;
 mod store;
 mod strangers;
@@ -39,16 +45,22 @@ fn demand(holds: bool, property: Property, detail: impl FnOnce() -> String) -> O
 /// A scene: its name, and how it is played.
 type Scene = (&'static str, fn(Seed) -> Outcome);
 
-const SCENES: &[Scene] = &[
-    ("strangers at a small node", strangers::play),
-    ("applications that take late", waiting::play),
+/// Those that every seed plays: they cost little and have many turns.
+const ALWAYS: &[Scene] =
+    &[("strangers at a small node", strangers::play), ("applications that take late", waiting::play)];
+
+/// Those of which every seed plays one.
+const IN_TURN: &[Scene] = &[
     ("workers at their edges", manners::play),
     ("a full store", store::play),
+    ("a channel's days", channel::play),
+    ("a session's times", session::play),
 ];
 
-/// Plays all scenes of a seed, as long as they go as they must.
+/// Plays the scenes of a seed, as long as they go as they must.
 pub(crate) fn play(seed: Seed) -> Outcome {
-    SCENES.iter().try_for_each(|(name, play)| {
+    let turn = seed.stream("scenes").index(IN_TURN.len());
+    ALWAYS.iter().chain(&IN_TURN[turn..=turn]).try_for_each(|(name, play)| {
         play(seed).map_err(|(property, detail)| (property, format!("in the scene \"{name}\", {detail}")))
     })
 }
