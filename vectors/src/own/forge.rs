@@ -5,36 +5,41 @@ use razor::vault::{Signature, SigningKind, SoftwareVault, VerifyingKey, sha256};
 use razor::wire::cbor::Encoder;
 
 /// A party: a vault and the keys it imported, each from a seed of one repeated byte.
-pub(super) struct Keys {
+pub struct Keys {
     vault: SoftwareVault,
 }
 
 impl Keys {
-    pub(super) fn new() -> Self {
+    /// A party without keys.
+    pub fn new() -> Self {
         Self { vault: SoftwareVault::new() }
     }
 
-    pub(super) fn ed25519(&mut self, seed: u8) -> VerifyingKey {
+    /// Imports an Ed25519 key.
+    pub fn ed25519(&mut self, seed: u8) -> VerifyingKey {
         self.vault.import_signing_key(SigningKind::Ed25519, &[seed; 32]).expect("any 32 bytes")
     }
 
-    pub(super) fn p256(&mut self, seed: u8) -> VerifyingKey {
+    /// Imports a P-256 key.
+    pub fn p256(&mut self, seed: u8) -> VerifyingKey {
         self.vault.import_signing_key(SigningKind::P256, &[seed; 32]).expect("a scalar")
     }
 
-    pub(super) fn sign(&self, key: &VerifyingKey, data: &[u8]) -> Signature {
+    /// Signs what is to be signed of `data`: its hash.
+    pub fn sign(&self, key: &VerifyingKey, data: &[u8]) -> Signature {
         self.vault.sign(&key.handle(), &sha256(data)).expect("a key of this vault")
     }
 }
 
-pub(super) fn cbor(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+/// What `write` encodes.
+pub fn cbor(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&mut Encoder::new(&mut bytes));
     bytes
 }
 
 /// The envelope of everything that is signed.
-pub(super) fn envelope(version: u8, data_type: u8, data: &[u8]) -> Vec<u8> {
+pub fn envelope(version: u8, data_type: u8, data: &[u8]) -> Vec<u8> {
     cbor(|e| {
         e.array(3).unwrap().u8(version).unwrap().u8(data_type).unwrap().bytes(data).unwrap();
     })
@@ -46,34 +51,44 @@ fn variant(kind: u8, bytes: &[u8]) -> Vec<u8> {
     })
 }
 
-pub(super) fn key(key: &VerifyingKey) -> Vec<u8> {
+/// A public key.
+pub fn key(key: &VerifyingKey) -> Vec<u8> {
     variant(u8::from(matches!(key, VerifyingKey::P256(_))), key.as_bytes())
 }
 
-pub(super) fn signature(signature: &Signature) -> Vec<u8> {
+/// A signature.
+pub fn signature(signature: &Signature) -> Vec<u8> {
     variant(u8::from(matches!(signature, Signature::P256(_))), signature.as_bytes())
 }
 
 /// The data of a change, before its envelope.
 #[derive(Clone)]
-pub(super) struct ChangeData {
-    pub(super) previous: Option<Vec<u8>>,
-    pub(super) key: VerifyingKey,
-    pub(super) revoke: bool,
-    pub(super) from: u64,
-    pub(super) until: u64,
+pub struct ChangeData {
+    /// The hash of the change before it.
+    pub previous: Option<Vec<u8>>,
+    /// The key that it brings in.
+    pub key: VerifyingKey,
+    /// Its flag.
+    pub revoke: bool,
+    /// When attestations become valid, in Unix seconds.
+    pub from: u64,
+    /// When they cease to be.
+    pub until: u64,
 }
 
 impl ChangeData {
-    pub(super) fn new(key: VerifyingKey) -> Self {
+    /// The key that it brings in.
+    pub fn new(key: VerifyingKey) -> Self {
         Self { previous: None, key, revoke: false, from: 1_700_000_000, until: 2_000_000_000 }
     }
 
-    pub(super) fn after(self, signed: &[u8]) -> Self {
+    /// The same as a later change, after the one whose envelope is `signed`.
+    pub fn after(self, signed: &[u8]) -> Self {
         Self { previous: Some(sha256(signed).to_vec()), ..self }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// Without the envelope.
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = cbor(|e| {
             e.array(5).unwrap();
             match &self.previous {
@@ -88,13 +103,14 @@ impl ChangeData {
         bytes
     }
 
-    pub(super) fn signed(&self) -> Vec<u8> {
+    /// In the envelope that is signed.
+    pub fn signed(&self) -> Vec<u8> {
         envelope(1, 1, &self.encode())
     }
 }
 
 /// `[data, signature, previous signature?]`: a change, or an attestation.
-pub(super) fn signed(data: &[u8], own: &Signature, previous: Option<&Signature>) -> Vec<u8> {
+pub fn signed(data: &[u8], own: &Signature, previous: Option<&Signature>) -> Vec<u8> {
     let mut bytes = cbor(|e| {
         e.array(if previous.is_some() { 3 } else { 2 }).unwrap().bytes(data).unwrap();
     });
@@ -103,7 +119,8 @@ pub(super) fn signed(data: &[u8], own: &Signature, previous: Option<&Signature>)
     bytes
 }
 
-pub(super) fn history(changes: &[Vec<u8>]) -> Vec<u8> {
+/// A change history.
+pub fn history(changes: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = cbor(|e| {
         e.array(changes.len() as u64).unwrap();
     });
@@ -113,17 +130,22 @@ pub(super) fn history(changes: &[Vec<u8>]) -> Vec<u8> {
 
 /// The data of an attestation of a static key.
 #[derive(Clone)]
-pub(super) struct Attestation {
-    pub(super) subject: Identifier,
-    pub(super) change: ChangeHash,
+pub struct Attestation {
+    /// Whose it is.
+    pub subject: Identifier,
+    /// The latest change of the subject.
+    pub change: ChangeHash,
     /// The key, encoded.
-    pub(super) key: Vec<u8>,
-    pub(super) created: u64,
-    pub(super) expires: u64,
+    pub key: Vec<u8>,
+    /// When it was made, in Unix seconds.
+    pub created: u64,
+    /// When it expires.
+    pub expires: u64,
 }
 
 impl Attestation {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// Without the envelope.
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = cbor(|e| {
             e.array(5).unwrap().bytes(&self.subject.0).unwrap().bytes(&self.change.0).unwrap();
         });
@@ -134,18 +156,19 @@ impl Attestation {
         bytes
     }
 
-    pub(super) fn signed(&self) -> Vec<u8> {
+    /// In the envelope that is signed.
+    pub fn signed(&self) -> Vec<u8> {
         envelope(1, 2, &self.encode())
     }
 }
 
 /// A static key as an attestation holds it.
-pub(super) fn static_key(bytes: &[u8]) -> Vec<u8> {
+pub fn static_key(bytes: &[u8]) -> Vec<u8> {
     variant(0, bytes)
 }
 
 /// A key for signing credentials as an attestation holds it.
-pub(super) fn signing_key(verifying: &VerifyingKey) -> Vec<u8> {
+pub fn signing_key(verifying: &VerifyingKey) -> Vec<u8> {
     let mut bytes = cbor(|e| {
         e.array(2).unwrap().u8(1).unwrap().array(1).unwrap();
     });
@@ -154,7 +177,7 @@ pub(super) fn signing_key(verifying: &VerifyingKey) -> Vec<u8> {
 }
 
 /// The other of the two signatures that anyone can write down who sees one: `(r, -s)`.
-pub(super) fn malleated(signature: &Signature) -> Signature {
+pub fn malleated(signature: &Signature) -> Signature {
     // The order of the group of P-256, big endian (FIPS 186-5).
     const ORDER: [u8; 32] = [
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,

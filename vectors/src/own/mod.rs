@@ -6,7 +6,7 @@
 
 mod channels;
 mod codecs;
-mod forge;
+pub mod forge;
 mod identities;
 mod noise;
 mod presentations;

@@ -3,7 +3,7 @@
 //! The bytes are those that went over the sockets, with their real ports; the segments around them are made up, as
 //! nobody needs privileges for that: a handshake, then each read and write as segments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -32,6 +32,8 @@ struct Writer {
     out: BufWriter<File>,
     /// The number of the next byte from one socket to another.
     next: BTreeMap<(SocketAddr, SocketAddr), u32>,
+    /// The connections that are captured at one of their ends: who has connected, and to whom.
+    open: BTreeSet<(SocketAddr, SocketAddr)>,
 }
 
 impl Capture {
@@ -40,17 +42,21 @@ impl Capture {
         let mut out = BufWriter::new(File::create(path)?);
         let head: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, 1];
         head.iter().try_for_each(|word| out.write_all(&word.to_le_bytes()))?;
-        Ok(Self { file: Some(Arc::new(Mutex::new(Writer { out, next: BTreeMap::new() }))) })
+        Ok(Self { file: Some(Arc::new(Mutex::new(Writer { out, next: BTreeMap::new(), open: BTreeSet::new() }))) })
     }
 
     /// A stream whose bytes are captured. `client` says whether this end has connected.
     pub(crate) fn tap(&self, stream: TcpStream, client: bool) -> io::Result<Tapped> {
         stream.set_nodelay(true)?;
         let (own, peer) = (stream.local_addr()?, stream.peer_addr()?);
-        let mut tap = Tapped { stream, own, peer, capture: self.clone() };
-        let (from, to) = if client { (own, peer) } else { (peer, own) };
-        tap.write(|writer| writer.connect(from, to));
-        Ok(tap)
+        let pair = if client { (own, peer) } else { (peer, own) };
+        let mut captures = false;
+        self.write(|writer| {
+            // The other end may be of this process too, and have begun.
+            captures = writer.open.insert(pair);
+            if captures { writer.connect(pair.0, pair.1) } else { Ok(()) }
+        });
+        Ok(Tapped { stream, own, peer, pair, captures, capture: self.clone() })
     }
 
     /// Connects, and captures.
@@ -113,12 +119,27 @@ pub(crate) struct Tapped {
     stream: TcpStream,
     own: SocketAddr,
     peer: SocketAddr,
+    pair: (SocketAddr, SocketAddr),
+    /// Whether it is this end that writes what goes over the connection.
+    captures: bool,
     capture: Capture,
 }
 
 impl Tapped {
     fn write(&mut self, what: impl FnOnce(&mut Writer) -> io::Result<()>) {
-        self.capture.write(what);
+        if self.captures {
+            self.capture.write(what);
+        }
+    }
+}
+
+impl Drop for Tapped {
+    fn drop(&mut self) {
+        let pair = self.pair;
+        self.write(|writer| {
+            writer.open.remove(&pair);
+            Ok(())
+        });
     }
 }
 

@@ -58,6 +58,8 @@ struct Run {
     seed: u64,
     capture: Capture,
     table: Table,
+    /// What production accepts and the specification forbids.
+    looser: Vec<production::Looser>,
 }
 
 impl Run {
@@ -79,7 +81,8 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut run = Run { root, filter: options.filter, seed: options.seed, capture, table: Table::default() };
+    let mut run =
+        Run { root, filter: options.filter, seed: options.seed, capture, table: Table::default(), looser: Vec::new() };
     if !options.production {
         noise::run(&mut run).await;
     }

@@ -18,5 +18,12 @@ pub(crate) fn write(run: &Run) -> io::Result<()> {
         env!("CARGO_PKG_VERSION"),
         run.seed
     );
-    fs::write(run.root.join(GUIDE).join("interop-table.md"), format!("{head}{}", run.table.markdown()))
+    let mut looser =
+        String::from("<!-- Written by `cargo interop --write`. -->\n\n| what is sent | requirement |\n|---|---|\n");
+    for found in &run.looser {
+        looser.push_str(&format!("| {} | {} |\n", found.sentence, found.requirement));
+    }
+    let guide = run.root.join(GUIDE);
+    fs::write(guide.join("interop-looser.md"), looser)?;
+    fs::write(guide.join("interop-table.md"), format!("{head}{}", run.table.markdown()))
 }

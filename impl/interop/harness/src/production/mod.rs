@@ -1,6 +1,7 @@
 //! Production Ockam: whole nodes of it, whose peer is the driver's node.
 
 mod end;
+mod hostile;
 mod list;
 mod proxy;
 mod razor;
@@ -15,6 +16,7 @@ use crate::child::Child;
 use crate::table::{Outcome, Row, Stop};
 use crate::{Run, build};
 use end::{End, Papers, Who};
+pub(crate) use hostile::Looser;
 use list::scenarios;
 use razor::Razor;
 use talk::Talk;
@@ -84,6 +86,20 @@ pub(crate) async fn run(run: &mut Run) {
                 }
             };
             run.table.push(Row { peer: PEER.into(), scenario: sentence.clone(), role, outcome });
+        }
+    }
+    let reverse = "forbidden messages of production, said to Razor";
+    if run.wants(&format!("{PEER}: {reverse} victim")) {
+        let reason =
+            "its public API writes nothing that the specification forbids; the deeds are Razor's own attacker's";
+        let outcome = Err(Stop::unsupported(reason));
+        run.table.push(Row { peer: PEER.into(), scenario: reverse.into(), role: "victim", outcome });
+    }
+    match built.program(run, Suite::Aes256GcmSha256).await {
+        Ok(program) => hostile::run(run, &program).await,
+        Err(outcome) => {
+            let scenario = "what the specification forbids".into();
+            run.table.push(Row { peer: PEER.into(), scenario, role: "attacker", outcome: Err(outcome) });
         }
     }
 }
