@@ -183,6 +183,34 @@ fn a_capture_is_a_pcap_file_with_nanoseconds() {
     assert!(bytes.len() > 10_000);
 }
 
+#[test]
+fn the_messages_of_a_capture_are_listed_and_damage_in_one_is_named() {
+    let path = folder("messages").join("world.pcap");
+    let file = path.to_str().expect("text");
+    assert_eq!(razor(&["sim", "pcap", "1", "-o", file]).status.code(), Some(0));
+    let whole = razor(&["decode", "--pcap", file]);
+    assert_eq!(whole.status.code(), Some(0), "{}", stderr(&whole));
+    let said = stdout(&whole);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.len() > 100, "{} messages", lines.len());
+    assert!(lines.iter().all(|line| line.contains("  onward ") && line.ends_with(" bytes")), "{said}");
+    assert!(lines.iter().any(|line| line.contains("=> 0#api") && line.ends_with("handshake1, 32 bytes")), "{said}");
+
+    // The first array of a transport message becomes one of indefinite length.
+    let mut bytes = std::fs::read(&path).expect("a file");
+    let at =
+        bytes.windows(4).position(|window| matches!(window, [0x83 | 0x84, 0x81..=0x84, 0x82, 0])).expect("a message");
+    bytes[at] = 0x9f;
+    std::fs::write(&path, bytes).expect("it is written");
+    let damaged = razor(&["decode", "--pcap", file]);
+    assert_eq!(damaged.status.code(), Some(1));
+    assert!(stdout(&damaged).contains("[COD-1]"), "{}", stdout(&damaged));
+
+    let other = razor(&["decode", "--pcap", env!("CARGO_BIN_EXE_razor")]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(stderr(&other).contains("give a PCAP or PCAPNG file"), "{}", stderr(&other));
+}
+
 /// What depends on the machine and the build.
 fn is_of_the_moment(line: &str) -> bool {
     line.starts_with("took ") || line.starts_with("build ")

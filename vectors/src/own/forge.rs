@@ -5,6 +5,7 @@ use razor::vault::{Signature, SigningKind, SoftwareVault, VerifyingKey, sha256};
 use razor::wire::cbor::Encoder;
 
 /// A party: a vault and the keys it imported, each from a seed of one repeated byte.
+#[derive(Default)]
 pub struct Keys {
     vault: SoftwareVault,
 }

@@ -5,7 +5,9 @@ mod identity;
 mod item;
 mod kind;
 mod message;
+mod pcap;
 mod scribe;
+mod streams;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,11 +30,14 @@ use kind::{Keys, Kind};
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// The bytes in hex, or - for standard input
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(required_unless_present_any = ["file", "pcap"], conflicts_with_all = ["file", "pcap"])]
     bytes: Option<String>,
     /// Read the bytes from a file, raw or hex
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Read a capture of network tools, PCAP or PCAPNG, and list the messages of the TCP transport in it, one a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "kind", "key"])]
+    pcap: Option<PathBuf>,
     /// What the bytes are; found out if not given
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<Kind>,
@@ -57,6 +62,9 @@ struct Answer {
 impl Decode {
     /// Explains.
     pub(crate) fn run(self) -> Result {
+        if let Some(path) = &self.pcap {
+            return pcap::list(path, self.json);
+        }
         let keys = Keys { channel: self.key.as_deref().map(key).transpose()? };
         let bytes = match (&self.file, &self.bytes) {
             (Some(path), _) => input::file(path)?,
