@@ -1,7 +1,7 @@
 //! The requirements of the specification, by id, as its chapters state them.
 
 /// The chapters that state requirements.
-const CHAPTERS: [&str; 14] = [
+const CHAPTERS: [&str; 15] = [
     include_str!("../../spec/src/channels.md"),
     include_str!("../../spec/src/codecs.md"),
     include_str!("../../spec/src/decisions.md"),
@@ -13,6 +13,7 @@ const CHAPTERS: [&str; 14] = [
     include_str!("../../spec/src/noise.md"),
     include_str!("../../spec/src/purpose-keys.md"),
     include_str!("../../spec/src/routing.md"),
+    include_str!("../../spec/src/serial.md"),
     include_str!("../../spec/src/sessions.md"),
     include_str!("../../spec/src/tcp.md"),
     include_str!("../../spec/src/vaults.md"),

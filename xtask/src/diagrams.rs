@@ -20,6 +20,7 @@ type Machine = (&'static str, &'static str, &'static [Transition]);
 fn machines() -> Vec<Machine> {
     vec![
         ("TCP connection", "impl/core/src/transport/tcp.rs", razor::transport::Tcp::transitions()),
+        ("Serial line", "impl/core/src/transport/serial/mod.rs", razor::transport::serial::Serial::transitions()),
         (
             "Secure channel",
             "impl/core/src/channel/state.rs",

@@ -6,7 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use razor::env::{Env, Instant, Seeded, Timestamp};
+use razor::machine::Machine as _;
 use razor::routing::{Message, Route, Tail};
+use razor::transport::serial::{self, Serial};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -161,6 +164,11 @@ fn made(found: &BTreeMap<String, Vec<u8>>) -> Vec<Seed> {
             all.extend(bytes);
         }
     }
+    // The same on a serial line; their bytes are as good as any to make stories of lines from.
+    for (label, bytes) in &sessions {
+        seeds.push(("serial_line", label.clone(), on_a_line(bytes)));
+        seeds.extend(["serial_noise", "contract_serial"].map(|target| (target, label.clone(), bytes.clone())));
+    }
     seeds.extend(sessions.into_iter().map(|(label, bytes)| ("tcp_frames", label, bytes)));
     // Messages for each worker of the exposed node, in pieces of at most 256 bytes on either connection.
     let frames: Vec<u8> = ["echo", "app", "private", "nobody", "1#inner:1"].iter().flat_map(|to| frame(to)).collect();
@@ -192,6 +200,26 @@ fn made(found: &BTreeMap<String, Vec<u8>>) -> Vec<Seed> {
     ];
     seeds.extend(lives.map(|(label, bytes)| ("session", label.to_owned(), bytes.to_vec())));
     seeds
+}
+
+/// Frames of TCP as they are written on a serial line.
+fn on_a_line(mut frames: &[u8]) -> Vec<u8> {
+    let mut entropy = Seeded::from_u64(1);
+    let mut env = Env::new(Instant::ZERO, Timestamp(0), &mut entropy);
+    let mut serial = Serial::new(serial::Config::default());
+    let mut bytes = Vec::new();
+    while let Some((length, rest)) = frames.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let (message, rest) = rest.split_at(length.min(rest.len()));
+        let frame = Message::raw(frames[..4 + message.len()].to_vec(), 0);
+        if serial.handle(&mut env, serial::Input::Send(frame)).is_ok()
+            && let Some(serial::Output::Write(written)) = serial.poll_output()
+        {
+            bytes.extend(written);
+        }
+        frames = rest;
+    }
+    bytes
 }
 
 /// A frame for one worker.

@@ -3,6 +3,7 @@
 use razor::channel::{HandshakeTime, HoldLimits, OrphanTime, PaddingLimit, Places};
 use razor::identity::{HistoryLimits, MemoryStore, PresentationLimits};
 use razor::routing::Limits;
+use razor::transport::serial;
 use razor::{node, session, transport};
 
 const CHAPTER: &str = include_str!("../../../spec/src/limits.md");
@@ -35,6 +36,11 @@ fn code() -> Vec<Row> {
         ["transport message", "bytes handed over at once", "time for the opening byte", "time for a frame"],
         [transport::Config::FLOOR, transport::Config::CEILING, transport::Config::DEFAULT],
         |l| [l.frame.into(), l.chunk as u64, l.opening_time.as_secs(), l.frame_time.as_secs()],
+    ));
+    all.extend(rows(
+        ["transport message on a serial line"],
+        [serial::Config::FLOOR, serial::Config::CEILING, serial::Config::DEFAULT],
+        |l| [l.frame.into()],
     ));
     all.extend(rows(
         [

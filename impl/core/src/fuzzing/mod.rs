@@ -17,16 +17,20 @@ mod identity;
 mod identity_signed;
 mod node;
 mod noise;
+// Its stories are told by the machine's own tests, too.
+pub(crate) mod serial;
 
 pub use channel::{channel_handshake, channel_plaintext, channel_session, channel_stranger, channel_stranger_sealed};
 pub use codecs::{address_text, bare, cbor, message, message_operations, route};
 pub use contract::{
-    contract_channel_initiator, contract_channel_responder, contract_node, contract_session, contract_tcp,
+    contract_channel_initiator, contract_channel_responder, contract_node, contract_serial, contract_session,
+    contract_tcp,
 };
 pub use identity::{attestation, identity_history, presentation};
 pub use identity_signed::identity_signed;
 pub use node::{node_raw_connections, session, tcp_frames};
 pub use noise::noise_handshake;
+pub use serial::{serial_line, serial_noise};
 
 /// A fuzz target: its name and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -45,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("contract_channel_initiator", contract_channel_initiator),
     ("contract_channel_responder", contract_channel_responder),
     ("contract_node", contract_node),
+    ("contract_serial", contract_serial),
     ("contract_session", contract_session),
     ("contract_tcp", contract_tcp),
     ("identity_history", identity_history),
@@ -55,6 +60,8 @@ pub const TARGETS: &[Target] = &[
     ("noise_handshake", noise_handshake),
     ("presentation", presentation),
     ("route", route),
+    ("serial_line", serial_line),
+    ("serial_noise", serial_noise),
     ("session", session),
     ("tcp_frames", tcp_frames),
 ];

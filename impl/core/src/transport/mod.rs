@@ -1,5 +1,6 @@
-//! Framing of messages on transports. Spec: "TCP transport".
+//! Framing of messages on transports. Spec: "TCP transport", "Serial transport".
 
+pub mod serial;
 mod tcp;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 mod channel;
 mod node;
+mod serial;
 mod session;
 mod tcp;
 #[cfg(test)]
@@ -361,6 +362,11 @@ pub fn contract_channel_responder(data: &[u8]) {
 /// A node with workers, a listener of secure channels, a session and hostile connections keeps the contract.
 pub fn contract_node(data: &[u8]) {
     judge::<node::Outside>(data);
+}
+
+/// The framing of a serial line keeps the contract.
+pub fn contract_serial(data: &[u8]) {
+    judge::<serial::Line>(data);
 }
 
 /// A session keeps the contract.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{World, channel, check, node, session, tcp};
+use super::{World, channel, check, node, serial, session, tcp};
 
 /// Checks the contract for many generated sequences of steps.
 fn keeps_the_contract<W: World>(cases: u32, step: impl Strategy<Value = W::Step>)
@@ -24,6 +24,11 @@ where
 #[test]
 fn a_tcp_connection_keeps_the_contract() {
     keeps_the_contract::<tcp::Peer>(256, tcp::step());
+}
+
+#[test]
+fn the_framing_of_a_serial_line_keeps_the_contract() {
+    keeps_the_contract::<serial::Line>(256, serial::step());
 }
 
 #[test]
