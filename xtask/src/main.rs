@@ -6,6 +6,7 @@ mod channels;
 mod corpus;
 mod coverage;
 mod diagrams;
+mod embedded;
 mod examples;
 mod explore;
 mod fuzz;
@@ -76,6 +77,8 @@ enum Task {
     /// Hold live sessions with production Ockam and other Noise libraries, over real sockets
     #[command(disable_help_flag = true)]
     Interop(interop::Options),
+    /// Run the firmware on an emulated board, and talk to it over its serial line
+    EmbeddedTest,
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -139,6 +142,7 @@ fn main() -> ExitCode {
         Task::Models(options) => models::run(&root, &options),
         Task::Planted(options) => planted::run(&root, &options),
         Task::Interop(options) => interop::run(&root, &options),
+        Task::EmbeddedTest => embedded::run(&root),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),
