@@ -31,13 +31,11 @@ pub(crate) struct Line {
     pub(crate) parked: Option<Vec<u8>>,
     /// At most what the node lets be on its way on a connection.
     writing: VecDeque<Writing>,
-    /// Frames that the line could not carry.
-    pub(crate) unsent: u64,
 }
 
 impl Line {
     pub(crate) fn new(config: Config) -> Self {
-        Self { serial: Serial::new(config), connection: None, parked: None, writing: VecDeque::new(), unsent: 0 }
+        Self { serial: Serial::new(config), connection: None, parked: None, writing: VecDeque::new() }
     }
 
     pub(crate) const fn counters(&self) -> razor::transport::serial::Counters {
@@ -60,7 +58,6 @@ impl Line {
         let cost = frame.payload().len() as u64;
         if let Err(refused) = self.serial.handle(env, Input::Send(frame)) {
             debug_assert!(matches!(refused, Refused::Error(_)), "what is to be written is taken at once");
-            self.unsent = self.unsent.saturating_add(1);
             return false;
         }
         // What is to be written comes before anything that has been received.

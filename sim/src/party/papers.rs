@@ -6,8 +6,8 @@ use razor::channel::Config;
 use razor::env::Timestamp;
 use razor::error::Result;
 use razor::identity::{
-    AttestationDraft, Drafted, IDENTITY_KEY_VALIDITY, Identifier, Identity, IdentityDraft, NewKey,
-    PURPOSE_KEY_VALIDITY, Presentation, PurposeKey, PurposeKeyAttestation,
+    AttestationDraft, IDENTITY_KEY_VALIDITY, Identifier, Identity, IdentityDraft, NewKey, PURPOSE_KEY_VALIDITY,
+    Presentation, PurposeKey, PurposeKeyAttestation,
 };
 use razor::vault::{Agreement, Answer, KeyHandle, PublicKey, Request, SigningKind, SoftwareVault, VerifyingKey};
 
@@ -82,7 +82,7 @@ impl<A: Agreement> Papers<A> {
         let name = format!("{} {life}", plan.name);
         let key = import_signing_key(&mut vault, seed, &name, signing, 0);
         let static_key = import_static_key(&mut vault, seed, &name);
-        let identity = sign(&vault, IdentityDraft::create(&NewKey::starting(key, THEN))).expect("a new identity");
+        let identity = IdentityDraft::create(&NewKey::starting(key, THEN)).sign_with(&vault).expect("a new identity");
         let attestation = attest(&vault, &identity, static_key, THEN).expect("a new static key");
         let mut papers = Self {
             seed,
@@ -161,7 +161,7 @@ impl<A: Agreement> Papers<A> {
     ) -> Result<(Identity, PurposeKeyAttestation)> {
         let key = self.next_key(self.signing);
         let key = NewKey { valid_until, ..NewKey::starting(key, valid_from) };
-        let longer = sign(&self.vault, IdentityDraft::rotate(identity, &key)?)?;
+        let longer = IdentityDraft::rotate(identity, &key)?.sign_with(&self.vault)?;
         let attestation = attest(&self.vault, &longer, self.static_key, valid_from)?;
         Ok((longer, attestation))
     }
@@ -211,7 +211,7 @@ impl<A: Agreement> Papers<A> {
                 for _ in 0..CROWD {
                     let key = self.next_key(SigningKind::Ed25519);
                     let draft = IdentityDraft::create(&NewKey::starting(key, THEN));
-                    let identity = sign(&self.vault, draft).expect("a new identity");
+                    let identity = draft.sign_with(&self.vault).expect("a new identity");
                     let attestation = attest(&self.vault, &identity, self.static_key, THEN).expect("an own key");
                     self.crowd.push(identity.identifier());
                     self.faces.push(face(&identity, &attestation));
@@ -317,16 +317,6 @@ fn import_signing_key<A: Agreement>(
 
 fn import_static_key<A: Agreement>(vault: &mut SoftwareVault<A>, seed: Seed, name: &str) -> PublicKey {
     vault.import_static_key(&seed.derive(&format!("static key of {name}")))
-}
-
-fn sign<A: Agreement>(vault: &SoftwareVault<A>, mut draft: IdentityDraft) -> Result<Identity> {
-    loop {
-        let answer = vault.answer(&draft.request())?;
-        match draft.answer(answer)? {
-            Drafted::Pending(more) => draft = more,
-            Drafted::Done(identity) => return Ok(identity),
-        }
-    }
 }
 
 fn attest<A: Agreement>(

@@ -7,6 +7,7 @@ use razor::channel::{Addresses, HandshakeTime, LISTENER, Padding, PaddingLimit, 
 use razor::identity::Identifier;
 use razor::node::{Config, Event};
 use razor::routing::{Address, Message, Route};
+use razor::transport::VERSION;
 use razor::vault::null::NullSuite;
 
 use crate::checker::Property;
@@ -197,7 +198,7 @@ fn strangers_leave_nothing(pair: &mut Pair) -> Outcome {
     let end = &mut pair.ends[1];
     let workers = end.stage.node.workers();
     let (stranger, _) = end.stage.connect(Some(end.reached), None).expect("few connections");
-    end.stage.receive(stranger, vec![1])?;
+    end.stage.receive(stranger, vec![VERSION])?;
     let short = Frame { onward: vec![LISTENER.into()], back: vec!["peer".into()], payload: vec![7; 31], tracing: None };
     end.stage.receive(stranger, short.encode())?;
     let listener = || Route::from_iter([LISTENER]);

@@ -11,6 +11,7 @@ use razor::node::{
     Provenance, Request, RequestId, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route};
+use razor::transport::VERSION;
 
 use crate::checker::Property;
 use crate::frame::Frame;
@@ -154,7 +155,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     check_echo(&mut stage)?;
     check_owner(&mut stage)?;
     let (id, _) = stage.connect(Some(accepted), None).expect("few connections");
-    stage.receive(id, vec![1])?;
+    stage.receive(id, vec![VERSION])?;
     let frame = |onward: &str, payload: &[u8]| Frame {
         onward: vec![onward.into()],
         back: vec!["peer".into()],

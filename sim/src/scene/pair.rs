@@ -8,7 +8,7 @@ use std::time::Duration;
 use razor::channel::{Config, LISTENER, Listening, Places, listen};
 use razor::env::{Instant, Timestamp};
 use razor::identity::{
-    AttestationDraft, Drafted, Identifier, IdentityDraft, MemoryStore, NewKey, PURPOSE_KEY_VALIDITY, PurposeKey,
+    AttestationDraft, Identifier, IdentityDraft, MemoryStore, NewKey, PURPOSE_KEY_VALIDITY, PurposeKey,
 };
 use razor::machine::Machine as _;
 use razor::node::{self, Answer, ConnectionId, Delivery, Event, Flow, FlowControlId, Input, Mailbox, Output, Request};
@@ -152,14 +152,7 @@ impl End {
             .expect("any 32 bytes");
         let fixed = vault.import_static_key(&seed.derive(&format!("{label} agrees")));
         let then = Timestamp(BEGIN - 1);
-        let mut draft = IdentityDraft::create(&NewKey::starting(signing, then));
-        let identity = loop {
-            let answer = vault.answer(&draft.request()).expect("an own key");
-            match draft.answer(answer).expect("an own key") {
-                Drafted::Pending(more) => draft = more,
-                Drafted::Done(identity) => break identity,
-            }
-        };
+        let identity = IdentityDraft::create(&NewKey::starting(signing, then)).sign_with(&vault).expect("an own key");
         let until = then.plus(PURPOSE_KEY_VALIDITY);
         let draft = AttestationDraft::new(&identity, PurposeKey::SecureChannelStatic(fixed), then, until);
         let answer = vault.answer(&draft.request()).expect("an own key");

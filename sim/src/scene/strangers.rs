@@ -7,7 +7,7 @@ use std::time::Duration;
 use razor::env::Instant;
 use razor::node::{Config, ConnectionId, Flow, FlowControlId, Input, Mailbox, Output};
 use razor::routing::{Address, Limits, Route, TransportType};
-use razor::transport;
+use razor::transport::{self, VERSION};
 
 use crate::checker::Property;
 use crate::frame::Frame;
@@ -241,7 +241,7 @@ impl Strangers {
         if let Some(guest) = self.guests.get_mut(&id) {
             guest.open = true;
         }
-        self.hear(id, vec![1])?;
+        self.hear(id, vec![VERSION])?;
         self.write(id)
     }
 
@@ -416,7 +416,7 @@ impl Strangers {
         }
         let [modest, greedy] = ids[..] else { return Err(fault(Property::Liveness, "two connections are not two")) };
         let begin = |length: u32, there: usize| {
-            let mut bytes = vec![1];
+            let mut bytes = vec![VERSION];
             bytes.extend(length.to_be_bytes());
             bytes.extend([0x83, 0x80, 0x80, 0x5a]);
             bytes.extend(length.to_be_bytes());

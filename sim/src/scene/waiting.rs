@@ -12,6 +12,7 @@ use razor::node::{
     AccessControl, Config, ConnectionId, Context, Delivery, Flow, Input, LocalOnly, Mailbox, Output, Port, Spec, Worker,
 };
 use razor::routing::{Address, Route};
+use razor::transport::VERSION;
 
 use crate::checker::Property;
 use crate::frame::Frame;
@@ -143,7 +144,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     let mut scene = Waiting {
         stage,
         random,
-        socket: vec![VecDeque::from([vec![1]]); connections.len()],
+        socket: vec![VecDeque::from([vec![VERSION]]); connections.len()],
         connections,
         owed: BTreeSet::new(),
         sent: BTreeMap::new(),

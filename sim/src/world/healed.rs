@@ -9,6 +9,8 @@ use crate::adversary::Intent;
 use crate::checker::{Auditor, Property, Violation};
 use crate::host::Input;
 use crate::plan::Trusts;
+use crate::scene;
+use crate::seed::Seed;
 
 use super::talk::Talk;
 use super::{Event, World};
@@ -189,6 +191,16 @@ impl World {
             // With a thief it lasts.
             && !self.agreement.has_met_a_thief(*from, &self.hosts[*to].face().identifier)
             && self.can_talk(*from, *to)
+    }
+
+    /// What the same seed asks of a node whose every input is known.
+    pub(super) fn play_scenes(&mut self) {
+        if self.checks
+            && self.violations.is_empty()
+            && let Err((property, detail)) = scene::play(Seed(self.plan.seed))
+        {
+            self.judge(Err(Violation::new(property, 0, detail)));
+        }
     }
 
     /// Nothing is lost where nothing can be.

@@ -36,7 +36,6 @@ use crate::plan::{Fault, Plan, Suite};
 use crate::queue::Queue;
 use crate::record::{Deed, Fact, Lesson, Occasion, Record};
 use crate::report::Report;
-use crate::scene;
 use crate::seed::{Seed, Stream};
 use crate::situation::Situation;
 use crate::trace::{Cause, Digested, Entry, Trace, What};
@@ -309,16 +308,6 @@ impl World {
         }
         self.heal();
         self.play_scenes();
-    }
-
-    /// What the same seed asks of a node whose every input is known.
-    fn play_scenes(&mut self) {
-        if self.checks
-            && self.violations.is_empty()
-            && let Err((property, detail)) = scene::play(Seed(self.plan.seed))
-        {
-            self.judge(Err(Violation::new(property, 0, detail)));
-        }
     }
 
     fn run_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) {

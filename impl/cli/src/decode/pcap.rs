@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use etherparse::SlicedPacket;
 use pcap_parser::traits::PcapNGPacketBlock as _;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
-use razor::env::{Entropy, Env, Instant, Purpose, Timestamp};
+use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::machine::Machine as _;
 use razor::routing::Message;
-use razor::transport::{Config, Input, Output, Tcp};
+use razor::transport::{Config, Input, Output, Tcp, VERSION};
 use serde::Serialize;
 
 use super::kind;
@@ -26,7 +26,7 @@ pub(super) fn list(path: &Path, json: bool) -> Result {
     let mut listed = Listed::default();
     for (ends, stream) in streams(path)?.all {
         // Other protocols are none of ours, and of what began before the capture nobody knows where frames begin.
-        if stream.whole && stream.bytes.first() == Some(&1) {
+        if stream.whole && stream.bytes.first() == Some(&VERSION) {
             listed.stream(ends, &stream.bytes);
         }
     }
@@ -125,11 +125,12 @@ impl Listed {
             requirement: error.requirement(),
             sentence: format!("not valid: {error}"),
         };
+        // A stream is read without randomness.
+        let mut entropy = Seeded::from_u64(0);
         // The opening byte of the other side, which nobody waits for.
         while tcp.poll_output().is_some() {}
         for piece in bytes.chunks(65_536) {
-            let mut nothing = Nothing;
-            let mut env = Env::new(Instant::ZERO, Timestamp::default(), &mut nothing);
+            let mut env = Env::new(Instant::ZERO, Timestamp::default(), &mut entropy);
             if tcp.handle(&mut env, Input::Received(piece.to_vec())).is_err() {
                 return;
             }
@@ -172,13 +173,4 @@ fn kind_of(payload: &[u8]) -> String {
         return "text".into();
     }
     kind::opaque(payload).first().map_or("bytes".into(), |kind| kind.name())
-}
-
-/// A stream is read without randomness.
-struct Nothing;
-
-impl Entropy for Nothing {
-    fn fill(&mut self, _: Purpose, out: &mut [u8]) {
-        out.fill(0);
-    }
 }

@@ -12,7 +12,7 @@ use super::identifier::ChangeHash;
 use super::limits::HistoryLimits;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
-use crate::vault::{self, KeyHandle, Signature, SigningKind, SoftwareVault, VerifyingKey};
+use crate::vault::{self, Agreement, KeyHandle, Signature, SigningKind, SoftwareVault, VerifyingKey};
 
 /// How long an identity key may attest unless its owner says otherwise: ten years, in seconds.
 pub const IDENTITY_KEY_VALIDITY: u64 = 10 * 365 * 24 * 3600;
@@ -127,7 +127,7 @@ impl IdentityDraft {
     ///
     /// # Errors
     /// Those of the vault and of [`answer`](Self::answer).
-    pub fn sign_with(self, vault: &SoftwareVault) -> Result<Identity> {
+    pub fn sign_with<A: Agreement>(self, vault: &SoftwareVault<A>) -> Result<Identity> {
         let mut draft = self;
         loop {
             let answer = vault.answer(&draft.request())?;
