@@ -82,8 +82,8 @@ pub struct Failure {
     pub events: u64,
     /// SHA-256 over everything that happened, in hex.
     pub digest: String,
-    /// The node at which it was noticed.
-    pub node: usize,
+    /// The node of the world at which it was noticed, if it was at one.
+    pub node: Option<usize>,
     /// How it was noticed.
     pub detail: String,
 }
@@ -105,7 +105,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, preset, nodes, events, node, detail, .. } = self;
-        write!(f, "seed {seed}, {preset}, {nodes} nodes, after {events} events at node {node}: {detail}")
+        write!(f, "seed {seed}, {preset}, {nodes} nodes, after {events} events")?;
+        node.map_or(Ok(()), |node| write!(f, " at node {node}"))?;
+        write!(f, ": {detail}")
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use razor::env::Instant;
+
 use crate::adversary::Capability;
 use crate::checker::Ledger;
 use crate::fields;
@@ -12,6 +14,7 @@ use crate::plan;
 use crate::record::{Conversation, Deed, Fact, Occasion};
 use crate::report::Report;
 use crate::requirement;
+use crate::scene::Line;
 use crate::telling::{self, Telling};
 use crate::trace::{Entry, What};
 
@@ -20,6 +23,9 @@ const WIDTH: usize = 108;
 
 /// The most things of a kind that are told one by one.
 const EACH: usize = 6;
+
+/// The most lines of a scene that are told.
+const LINES: usize = 40;
 
 /// The story of a world that was [recording](crate::World::recording): who is there, what they wanted, what broke, what
 /// attackers did and knew, what was refused, what went through, how it ended; and if a property does not hold, what led
@@ -46,9 +52,12 @@ struct Story<'a> {
     text: String,
 }
 
-/// Milliseconds.
 fn at(entry: &Entry) -> String {
-    let micros = entry.at.as_nanos() / 1_000;
+    millis(entry.at)
+}
+
+fn millis(at: Instant) -> String {
+    let micros = at.as_nanos() / 1_000;
     format!("{}.{:03} ms", micros / 1_000, micros % 1_000)
 }
 
@@ -133,8 +142,8 @@ impl<'a> Story<'a> {
             }
         );
         if let Some(violation) = report.violations.first() {
-            let node = self.telling.name(violation.node);
-            self.paragraph("", "", &format!("It fails: {}: {} (at {node}).", violation.property, violation.detail));
+            let at = violation.node.map_or(String::new(), |node| format!(" (at {})", self.telling.name(node)));
+            self.paragraph("", "", &format!("It fails: {}: {}{at}.", violation.property, violation.detail));
         }
         self.head("Who is there");
         let hostile = |node: &plan::Node| {
@@ -351,13 +360,30 @@ impl<'a> Story<'a> {
         if violated.is_empty() {
             self.say("Every property holds.");
         }
-        for entry in violated {
-            self.reason(entry);
+        if !report.played.is_empty() {
+            self.scene(&report.played);
+        } else if let Some(violated) = violated.first() {
+            self.reason(violated);
         }
         self.head("Again");
         self.say(&telling::command(&report.plan, "explain"));
         self.say(&telling::command(&report.plan, "view"));
         self.say(&format!("The digest over everything that happened is {}.", report.short_digest()));
+    }
+
+    /// The end of a scene that failed.
+    fn scene(&mut self, lines: &[Line]) {
+        self.head("What was played");
+        let last = lines.len().min(LINES);
+        self.say(&format!(
+            "The world itself went well. After it, its seed plays scenes with nodes of their own. The last {} of the one \
+             that failed, by its own clock:",
+            count(last, "line")
+        ));
+        for line in &lines[lines.len() - last..] {
+            let words = format!("{}: {}", line.who, line.words);
+            self.paragraph(&format!("  {:>13}  ", millis(line.at)), &" ".repeat(19), &words);
+        }
     }
 
     /// What led to a violation.

@@ -43,10 +43,8 @@ pub fn read(bytes: &[u8]) -> Result<Message> {
 /// shortest.
 pub fn is_exactly(bytes: &[u8], message: &Message) -> bool {
     let string = |length: usize| cbor::head_len(length as u64) + length;
-    let route = |route: RouteRef<'_>| {
-        let addresses: usize = route.iter().map(|address| address.encoded_len()).sum();
-        cbor::head_len(route.len() as u64) + addresses
-    };
+    // An address that was read has one encoding.
+    let route = |route: RouteRef<'_>| cbor::head_len(route.len() as u64) + route.items().len();
     let (head, tracing) = message.tracing().map_or((PLAIN, 0), |text| (WITH_TRACING, string(text.len())));
     let payload = string(message.payload().len());
     let length = BEFORE + route(message.onward()) + route(message.return_route()) + payload + tracing;

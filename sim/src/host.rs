@@ -216,6 +216,17 @@ pub struct Work {
     pub requests: u64,
 }
 
+/// What a host holds of what nobody has authenticated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burden {
+    /// Bytes.
+    pub held: usize,
+    /// The most that they may be.
+    pub limit: usize,
+    /// What is beyond the bounds that it has itself, in words.
+    pub overdrawn: Option<String>,
+}
+
 /// Who a host is, and what it shows to prove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Face {
@@ -256,8 +267,8 @@ pub trait Host {
     /// Its trusted state.
     fn trusted(&self) -> Snapshot;
 
-    /// Its provisional state in bytes, and the most that it may be.
-    fn provisional(&self) -> (usize, usize);
+    /// What it holds of what nobody has authenticated.
+    fn burden(&self) -> Burden;
 
     /// Whether bytes wait that it could not take yet: what it does next may be because of them.
     fn is_behind(&self) -> bool {
@@ -267,11 +278,6 @@ pub trait Host {
     /// How many workers it has, those of strangers included.
     fn workers(&self) -> usize {
         0
-    }
-
-    /// What is beyond the bounds that it has itself, in words.
-    fn overdrawn(&self) -> Option<String> {
-        None
     }
 
     /// How many channels with this peer are open that the world did not ask for: a session's, or the peer's.

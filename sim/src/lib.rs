@@ -24,7 +24,7 @@ pub mod record;
 pub mod report;
 pub mod requirement;
 pub mod results;
-mod scene;
+pub mod scene;
 pub mod seed;
 pub mod situation;
 pub mod telling;

@@ -11,39 +11,16 @@ use razor::env::Instant;
 pub struct Queue<E> {
     now: Instant,
     scheduled: u64,
-    heap: BinaryHeap<Reverse<Entry<E>>>,
-}
-
-#[derive(Debug)]
-struct Entry<E> {
-    at: Instant,
-    order: u64,
-    event: E,
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
+    /// When, in which order, and which of the events. They stay where they are while these change places.
+    heap: BinaryHeap<Reverse<(Instant, u64, usize)>>,
+    events: Vec<Option<E>>,
+    /// Where there is room among the events.
+    free: Vec<usize>,
 }
 
 impl<E> Default for Queue<E> {
     fn default() -> Self {
-        Self { now: Instant::ZERO, scheduled: 0, heap: BinaryHeap::new() }
+        Self { now: Instant::ZERO, scheduled: 0, heap: BinaryHeap::new(), events: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -55,19 +32,24 @@ impl<E> Queue<E> {
 
     /// Schedules `event`; a time in the past is now.
     pub fn schedule(&mut self, at: Instant, event: E) {
-        let order = self.scheduled;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[place] = Some(event);
+        self.heap.push(Reverse((at.max(self.now), self.scheduled, place)));
         self.scheduled += 1;
-        self.heap.push(Reverse(Entry { at: at.max(self.now), order, event }));
     }
 
     /// Takes the next event that is not after `until`, and moves the clock to it.
     pub fn pop_until(&mut self, until: Instant) -> Option<E> {
-        if self.heap.peek()?.0.at > until {
+        if self.heap.peek()?.0.0 > until {
             return None;
         }
-        let Reverse(entry) = self.heap.pop()?;
-        self.now = entry.at;
-        Some(entry.event)
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        self.now = at;
+        self.free.push(place);
+        self.events[place].take()
     }
 
     /// Lets the clock run to `until` when nothing is left to happen before.

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::checker::Violation;
 use crate::plan::{Plan, Preset};
 use crate::record::Record;
+use crate::scene::Line;
 use crate::situation::Situation;
 use crate::trace::Entry;
 
@@ -38,6 +39,8 @@ pub struct Report {
     pub refusals: BTreeMap<&'static str, u64>,
     /// What does not hold: empty in a good world. A world stops at its first violation.
     pub violations: Vec<Violation>,
+    /// What was done and said in the scene that failed, if one did.
+    pub played: Vec<Line>,
     /// The plan.
     pub plan: Plan,
     /// The last events, as many as were to be kept.

@@ -108,6 +108,12 @@ pub fn sections() -> &'static [Section] {
         },
         Section {
             source: "razor",
+            name: "serial",
+            about: "frames on a serial line, and what is left of them after noise",
+            check: |options, progress| own::layer("serial", options, progress),
+        },
+        Section {
+            source: "razor",
             name: "noise",
             about: "handshakes with every intermediate value, right and wrong",
             check: |options, progress| own::layer("noise", options, progress),

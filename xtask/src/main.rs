@@ -79,6 +79,18 @@ enum Task {
     Interop(interop::Options),
     /// Run the firmware on an emulated board, and talk to it over its serial line
     EmbeddedTest,
+    /// Run the firmware on an emulated board, for nodes that connect to its serial line
+    EmbeddedBoard {
+        /// Where they connect
+        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4100")]
+        listen: String,
+    },
+    /// Measure what each image of the firmware takes, and write that into the guide
+    EmbeddedFigures {
+        /// Only check that the guide says it
+        #[arg(long)]
+        check: bool,
+    },
     /// The preprocessor that mdbook calls: links every requirement to code and tests
     Book {
         #[command(subcommand)]
@@ -142,7 +154,10 @@ fn main() -> ExitCode {
         Task::Models(options) => models::run(&root, &options),
         Task::Planted(options) => planted::run(&root, &options),
         Task::Interop(options) => interop::run(&root, &options),
-        Task::EmbeddedTest => embedded::run(&root),
+        Task::EmbeddedTest => embedded::run(&root, &["test"]),
+        Task::EmbeddedBoard { listen } => embedded::run(&root, &["board", &listen]),
+        Task::EmbeddedFigures { check: false } => embedded::run(&root, &["figures"]),
+        Task::EmbeddedFigures { check: true } => embedded::run(&root, &["figures", "--check"]),
         Task::Book { question: None } => book::preprocess(&root),
         Task::Book { question: Some(Question::Supports { renderer }) } if renderer == "html" => Ok(()),
         Task::Book { .. } => Err("only the html renderer is supported".into()),

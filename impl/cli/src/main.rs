@@ -8,7 +8,9 @@ mod message;
 mod node;
 mod os;
 mod shell;
+mod signals;
 mod sim;
+mod suite;
 mod verify;
 
 use std::process::ExitCode;
@@ -80,7 +82,7 @@ mod tests {
             words.extend(pieces.map(str::to_owned));
         }
         words.retain(|word| !word.is_empty());
-        words.into_iter().take_while(|word| !["|", ">", "&"].contains(&word.as_str())).collect()
+        words.into_iter().take_while(|word| !["|", ">", "<", "&"].contains(&word.as_str())).collect()
     }
 
     #[test]

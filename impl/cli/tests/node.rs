@@ -165,6 +165,146 @@ fn a_channel_is_opened_with_whom_is_trusted_and_with_nobody_else() {
 }
 
 #[test]
+fn a_channel_has_the_suite_that_both_sides_are_told_and_no_other() {
+    for suite in ["aes-128-gcm", "chachapoly-blake2s"] {
+        let node = Running::start(&format!("suite-{suite}"), &["--channels", "--echo", "--suite", suite]);
+        assert_eq!((node.said("suite"), &json(&node.show(&["--json"]))["suite"]), (suite, &suite.into()));
+        let through = format!("1#{} => api", node.address());
+        let arguments = ["--through", &through, "--to", "echo", "--timeout", "1"];
+        let same = send(&[&arguments[..], &["--suite", suite]].concat());
+        assert_eq!(stdout(&same), "hello\n", "{}", stderr(&same));
+        let other = send(&arguments);
+        assert_eq!((other.status.code(), stdout(&other).as_str()), (Some(1), ""));
+        assert!(node.greeting.contains(&format!("--suite {suite} --to echo")), "{}", node.greeting);
+    }
+}
+
+#[test]
+fn each_line_is_a_message_and_one_channel_carries_them_all() {
+    let node = Running::start("lines", &["--channels", "--echo"]);
+    let through = format!("1#{} => api", node.address());
+    let converse = |arguments: &[&str], input: &[u8]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
+            .args(["message", "send", "--lines"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        child.stdin.take().expect("a pipe").write_all(input).expect("it reads");
+        child.wait_with_output().expect("it ends")
+    };
+    let text = converse(&["--through", &through, "--to", "echo"], b"one\n\nthree \xff\nlast");
+    assert_eq!((text.status.code(), stdout(&text).as_str()), (Some(0), "one\n\n0x746872656520ff\nlast\n"));
+    assert_eq!(stderr(&text).matches("secure channel along").count(), 1);
+    let many = converse(&["--through", &through, "--to", "echo", "--json"], "line\n".repeat(200).as_bytes());
+    let said: Vec<serde_json::Value> =
+        stdout(&many).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(said[0]["channels"][0]["peer"], node.identifier());
+    assert_eq!(said.len(), 201);
+    assert!(said[1..].iter().all(|it| it["answer"]["text"] == "line"));
+    let nobody = converse(&["--to", &format!("1#{} => nobody", node.address()), "--timeout", "0.2"], b"a\nb\n");
+    assert_eq!((nobody.status.code(), stdout(&nobody).as_str()), (Some(1), ""));
+    assert!(stderr(&nobody).contains("no answer to line 2"), "{}", stderr(&nobody));
+}
+
+#[test]
+fn a_conversation_ends_when_the_other_side_closes_the_channel() {
+    let node = Running::start("goodbye", &["--channels", "--echo"]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
+        .args(["message", "send", "--lines", "--to", "echo", "--through", &format!("1#{} => api", node.address())])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"hello\n").expect("it reads");
+    eventually("the line is delivered", || json(&node.show(&["--json"]))["delivered"].as_u64() >= Some(2));
+    node.signal("TERM");
+    // It is not told to stop, and could read on.
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "hello\n"));
+    assert!(stderr(&output).contains("was closed by the other side"), "{}", stderr(&output));
+    drop(input);
+}
+
+#[test]
+fn who_sends_and_is_told_to_stop_closes_the_channel() {
+    let node = Running::start("told", &["--channels", "--echo"]);
+    let open = || json(&node.show(&["--json"]))["secure_channels"].as_u64();
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
+            .args(["message", "send", "--lines", "--to", "echo", "--through", &format!("1#{} => api", node.address())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        // It has nothing to say, and waits.
+        eventually("the channel is open", || open() == Some(1));
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        assert_eq!(child.wait().expect("it ends").code(), Some(code));
+        eventually("the channel is closed", || open() == Some(0));
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_is_a_sentence() {
+    let node = Running::start("large", &["--channels", "--echo", "--echo-through", "both"]);
+    let at = format!("1#{}", node.address());
+    let (plain, through) = (format!("{at} => echo"), format!("{at} => api"));
+    for way in [&["--to", &plain][..], &["--through", &through, "--to", "echo"]] {
+        for more in [&[][..], &["--count", "1"]] {
+            let arguments = [way, more, &["--size", "16777216", "--timeout", "2"]].concat();
+            let output = send(&arguments);
+            assert_eq!(output.status.code(), Some(1));
+            assert!(stderr(&output).contains("it is beyond a limit ["), "{arguments:?}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_program_reads_how_the_node_runs() {
+    let dir = folder("json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
+        .args(["node", "start", "--json", "--listen", "127.0.0.1:0", "--channels", "--echo", "--dir"])
+        .arg(&dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("it says something");
+    let facts: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let at = facts["listening"][0].as_str().expect("an address");
+    let identifier = facts["identity"]["identifier"].as_str().expect("an identifier");
+    let output = send(&["--through", &format!("1#{at} => api"), "--trust", identifier, "--to", "echo"]);
+    assert_eq!(stdout(&output), "hello\n", "{}", stderr(&output));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[test]
+fn logs_that_nobody_reads_do_not_stop_the_node() {
+    let node = Running::start("unread", &["--echo", "--log-level", "trace"]);
+    // Far more than a pipe holds.
+    for _ in 0..1000 {
+        let mut peer = TcpStream::connect(node.address()).expect("it listens");
+        peer.set_read_timeout(Some(SOON)).expect("a socket");
+        peer.write_all(&[1, 0, 0, 0, 4, 0x83, 0x80, 0x80, 0x40]).expect("it reads");
+        peer.read_exact(&mut [0]).expect("it answers");
+    }
+    let output = send(&["--to", &format!("1#{} => echo", node.address())]);
+    assert_eq!(stdout(&output), "hello\n", "{}", stderr(&output));
+    node.signal("TERM");
+    assert_eq!(node.end().0.code(), Some(0));
+}
+
+#[test]
 fn a_node_opens_channels_with_those_it_trusts_alone() {
     let mine = folder("mine");
     let mine = mine.to_str().expect("text");
@@ -473,6 +613,8 @@ fn wrong_use_is_a_sentence_and_exit_code_2() {
     for (arguments, sentence) in [
         (&["node", "start", "--trust", &format!("I{}", "ab".repeat(32))][..], "add --channels"),
         (&["node", "start", "--echo-through", "tcp"], "add --echo"),
+        (&["node", "start", "--echo", ""], "no route leads to a worker named ``"),
+        (&["message", "send", "--to", "1#a:1 => echo", "--lines", "--count", "2"], "cannot be used with"),
         (&["node", "start", "--echo", "a", "--hop", "a"], "two workers are named `a`"),
         (&["node", "start", "--connect", "nowhere"], "give HOST:PORT"),
         (&["node", "start", "--status", "nowhere"], "give HOST:PORT or unix:PATH"),

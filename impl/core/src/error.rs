@@ -60,29 +60,33 @@ pub struct Error {
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 impl Error {
+    const fn new(blame: Blame, requirement: &'static str, what: &'static str) -> Self {
+        Self { blame, requirement, what: if cfg!(feature = "words") { what } else { "" } }
+    }
+
     /// The peer's bytes are no encoding of anything. `requirement` is the spec's id, for example `"COD-2"`.
     pub const fn malformed(requirement: &'static str, what: &'static str) -> Self {
-        Self { blame: Blame::Malformed, requirement, what }
+        Self::new(Blame::Malformed, requirement, what)
     }
 
     /// The peer sent what no correct peer sends.
     pub const fn misbehaved(requirement: &'static str, what: &'static str) -> Self {
-        Self { blame: Blame::Misbehaved, requirement, what }
+        Self::new(Blame::Misbehaved, requirement, what)
     }
 
     /// A local policy said no.
     pub const fn denied(requirement: &'static str, what: &'static str) -> Self {
-        Self { blame: Blame::Denied, requirement, what }
+        Self::new(Blame::Denied, requirement, what)
     }
 
     /// The caller used the library wrongly.
     pub const fn misuse(requirement: &'static str, what: &'static str) -> Self {
-        Self { blame: Blame::Misuse, requirement, what }
+        Self::new(Blame::Misuse, requirement, what)
     }
 
     /// A bound was reached.
     pub const fn limit(requirement: &'static str, what: &'static str) -> Self {
-        Self { blame: Blame::Limit, requirement, what }
+        Self::new(Blame::Limit, requirement, what)
     }
 
     /// Whose fault it is.
@@ -95,7 +99,7 @@ impl Error {
         self.requirement
     }
 
-    /// One sentence for people; not stable.
+    /// One sentence for people; not stable. Nothing in a program without the feature `words`.
     pub const fn what(&self) -> &'static str {
         self.what
     }

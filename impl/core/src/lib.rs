@@ -83,7 +83,9 @@ pub mod identity;
 pub mod machine;
 pub mod node;
 pub mod noise;
+mod ordered;
 pub mod routing;
+#[cfg(feature = "initiator")]
 pub mod session;
 pub mod transport;
 pub mod vault;

@@ -227,6 +227,22 @@ bugs! {
         OpensBeforeStored "CHN-12",
         /// A channel opens when the store has failed to keep the history of its peer.
         IgnoresFailedStore "CHN-12",
+        /// A handshake that is over keeps its place.
+        KeepsPlaceOfGone "CHN-52",
+        /// Whoever has to make room is the first in the table.
+        EvictsTheFirst "CHN-53",
+        /// A channel inside a channel has a source of its own.
+        InnerIsOwnSource "CHN-66",
+        /// What follows the padding of a plaintext is not looked at.
+        TakesTrailingPlaintext "CHN-40",
+        /// Any number of messages is held, as long as they are short.
+        HoldsAnyNumber "CHN-21",
+        /// What was held until the handshake was finished is dropped then.
+        ForgetsHeld "CHN-21",
+        /// An initiator gives up when it refuses a history.
+        RefusalEndsInitiator "CHN-15",
+        /// The history that a peer shows anew may be of anybody.
+        RefreshesAnybody "CHN-50",
     }
     Node {
         /// A connection sends its sender address along.
@@ -267,6 +283,10 @@ bugs! {
         LetsGuestsIn "NOD-5",
         /// The access control of the first address holds for all addresses of a worker.
         AsksTheFirstPort "NOD-5",
+        /// What goes through a gate passes for the node's own.
+        GateIsLocal "NOD-44",
+        /// What an application sends for a stranger passes for the node's own.
+        OwnerLendsItsName "NOD-6",
     }
     Session {
         /// A session pings once, and never again.
@@ -277,6 +297,8 @@ bugs! {
         PausesForGood "SES-6",
         /// A new attempt leaves the channel of the one before open.
         KeepsOldChannel "SES-12",
+        /// Anybody may tell a session what came of an attempt.
+        TakesOutcomeFromAfar "SES-9",
     }
     Transport {
         /// A peer may speak any version.
@@ -291,6 +313,8 @@ bugs! {
         KeepsBrokenConnection "TCP-7",
         /// A route beyond the limits closes the connection.
         LongRouteCloses "TCP-8",
+        /// Each byte of a frame renews its time.
+        FrameTimeSlides "TCP-11",
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the driver needs of the hardware.
 
-use razor::Result;
+use razor::Error;
 use razor::env::{Entropy, Instant, Timestamp};
-use razor::vault;
+use razor::node::{Answer, Request};
 
 /// A board. None of its methods blocks, but [`wait`](Self::wait).
 ///
@@ -22,11 +22,15 @@ pub trait Board: Entropy {
     /// Writes to a line as much as it takes now; the number of bytes.
     fn write(&mut self, line: usize, bytes: &[u8]) -> usize;
 
-    /// Answers a question to the vault that holds the long-term keys.
-    ///
-    /// # Errors
-    /// What the vault says.
-    fn answer(&mut self, request: &vault::Request) -> Result<vault::Answer>;
+    /// Answers a channel's question to the vault that holds the long-term keys, or to the store of histories of peers;
+    /// [`Keys`](crate::Keys) has both. A board without channels is not asked, and has neither.
+    fn answer(&mut self, request: &Request) -> Answer {
+        let none = Error::misuse("VLT-31", "the board has no keys");
+        match request {
+            Request::Vault(_) => Answer::Vault(Err(none)),
+            Request::Store(_) => Answer::Store(Err(none)),
+        }
+    }
 
     /// Waits for an interrupt: until something comes on a line, or this time, if there is one. May return early.
     fn wait(&mut self, until: Option<Instant>);

@@ -1,15 +1,13 @@
 //! The loop's body: bytes between lines and node, timers, answers.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use razor::env::{Env, Instant};
-use razor::error::{Error, Result};
-use razor::identity::MemoryStore;
+use razor::error::Error;
 use razor::machine::{Machine as _, Refused};
-use razor::node::{
-    Answer, Config, Connected, ConnectionId, Delivery, Event, FlowControlId, Input, Node, Output, Request,
-};
+use razor::node::{Config, Connected, ConnectionId, Delivery, Event, FlowControlId, Input, Node, Output};
 use razor::routing::{Address, Message, TransportType};
 use razor::transport::serial;
 
@@ -40,8 +38,8 @@ pub enum Happened {
 /// A node, its board, and the lines between it and others.
 pub struct Driver<B: Board> {
     board: B,
-    node: Node,
-    histories: MemoryStore,
+    /// Large, and moved nowhere.
+    node: Box<Node>,
     lines: Vec<Line>,
     reach: FlowControlId,
     next_connection: u64,
@@ -55,31 +53,29 @@ const LINE: TransportType = TransportType(200);
 const HAPPENED: usize = 32;
 
 impl<B: Board> Driver<B> {
-    /// A node on a board, with these lines. Connections over them begin at once.
-    ///
-    /// # Errors
-    /// `NOD-18` when there are more lines than the node may have connections.
-    pub fn new(mut board: B, config: Config, lines: &[serial::Config]) -> Result<Self> {
-        let mut node = Node::new(config, &mut board);
+    /// A node on a board, with these lines. Connections over them begin at once; the node may have as many at least.
+    pub fn new(mut board: B, config: Config, lines: &[serial::Config]) -> Self {
+        let config = Config { connections: config.connections.max(lines.len()), ..config };
+        let mut node = Box::new(Node::new(config, &mut board));
         let reach = node.new_flow_control_id();
         let mut driver = Self {
             board,
             node,
-            histories: MemoryStore::new(crate::HISTORIES),
             lines: lines.iter().map(|config| Line::new(*config)).collect(),
             reach,
             next_connection: 1,
             happened: VecDeque::new(),
         };
         for line in 0..lines.len() {
-            driver.connect(line)?;
+            driver.connect(line);
         }
-        Ok(driver)
+        driver
     }
 
-    /// The address that stands for a line in routes of this node, whichever connection is above it now.
+    /// The address that stands for a line in routes of this node, whichever connection is above it now: its number, as one
+    /// byte.
     pub fn address(line: usize) -> Address {
-        Address::new(LINE, alloc::format!("{line}").as_bytes())
+        Address::new(LINE, &[u8::try_from(line).unwrap_or(u8::MAX)])
     }
 
     /// The id through which lines reach workers: who is its consumer is reached.
@@ -140,18 +136,18 @@ impl<B: Board> Driver<B> {
     }
 
     /// Begins a connection over a line.
-    fn connect(&mut self, index: usize) -> Result<()> {
+    fn connect(&mut self, index: usize) {
         let id = ConnectionId(self.next_connection);
         self.next_connection = self.next_connection.saturating_add(1);
         let how = Connected { accepted_by: Some(self.reach), alias: Some(Self::address(index)) };
         let (now, wall) = (self.board.now(), self.board.wall());
-        let Some(line) = self.lines.get_mut(index) else { return Ok(()) };
+        let Some(line) = self.lines.get_mut(index) else { return };
         let opening = line.connected(&mut Env::new(now, wall, &mut self.board), id);
         let connected = self.with(|node, env| node.connected(env, id, how));
+        debug_assert!(connected.is_ok(), "there is room for every line");
         if let Some(bytes) = opening.filter(|_| connected.is_ok()) {
             self.tell(Input::Received { connection: id, bytes });
         }
-        connected.map(|_| ())
     }
 
     fn write(&mut self, index: usize) -> bool {
@@ -214,10 +210,7 @@ impl<B: Board> Driver<B> {
                         self.happened.push_back(Happened::Delivered { inbox, delivery });
                     }
                     Output::Request { id, request, .. } => {
-                        let answer = match request {
-                            Request::Vault(request) => Answer::Vault(self.board.answer(&request)),
-                            Request::Store(request) => Answer::Store(self.histories.answer(&request)),
-                        };
+                        let answer = self.board.answer(&request);
                         follow.push_back(Input::Answer { id, answer });
                     }
                     Output::Event(event) => self.note(Happened::Event(event)),
@@ -255,8 +248,7 @@ impl<B: Board> Driver<B> {
         let Some(index) = self.lines.iter().position(|line| line.connection == Some(connection)) else { return };
         //= spec/src/serial.md#ser-13
         //# A node whose connection over a line is closed MUST begin another one over the same line.
-        let begun = self.connect(index);
-        debug_assert!(begun.is_ok(), "there is room for what was there before");
+        self.connect(index);
         self.note(Happened::Restarted { line: index, error });
     }
 }

@@ -25,7 +25,11 @@
 //! # Memory
 //!
 //! The core allocates, so a board has a heap. What it takes is bounded by the configuration: [`SMALL`] for the node,
-//! [`line()`] for each line, [`HISTORIES`] for what channels bring. Nothing grows with the time that a board runs.
+//! [`line()`] for each line, and [`Keys`] keeps what channels bring of peers. Nothing grows with the time that a board runs.
+//!
+//! What is not used is not linked, so what a program takes of flash is for it to say: a node that only forwards has no
+//! cryptography, and one without [`Keys`] no vault. Two features of the core, `fast` and `p256`, are on by default and
+//! off in small programs.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -43,6 +47,7 @@ extern crate alloc;
 
 mod board;
 mod driver;
+mod keys;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -52,21 +57,23 @@ use razor::transport::serial;
 
 pub use board::Board;
 pub use driver::{Driver, Happened};
+pub use keys::{Keys, presenting};
 
 /// A line's configuration on a small device: the largest frame is a handshake message with a history of a few changes.
 pub const fn line(frame: u32) -> serial::Config {
     serial::Config { frame, ..serial::Config::DEFAULT }
 }
 
-/// How many bytes of strangers' change histories are kept.
-pub const HISTORIES: usize = 8_320;
-
-/// A node's configuration on a small device: the floors, but for what costs nothing until it is used.
+/// A node's configuration on a small device that has lines and no other connections: the floors for that, but for what
+/// costs nothing until it is used. Spec: "Limits".
 pub const SMALL: node::Config = {
     let mut config = node::Config::FLOOR;
     // A line hands over whole frames.
     config.tcp.chunk = serial::Config::CEILING.frame as usize + 4;
     config.connections = 8;
+    config.queue_bytes = 8_192;
+    config.inbox_bytes = 4_096;
+    config.held = 8_192;
     config.transmit = 4_096;
     config.hand_over = 4;
     config.hand_over_bytes = 4_096;

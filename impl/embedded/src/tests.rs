@@ -3,15 +3,14 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use razor::Result;
 use razor::channel::{self, Listening};
-use razor::env::{Entropy, Instant, Purpose, Seeded, Timestamp};
+use razor::env::{Entropy, Env, Instant, Purpose, Seeded, Timestamp};
 use razor::identity::{AttestationDraft, Identity, PurposeKey};
 use razor::machine::Machine as _;
-use razor::node::{Echoer, Event, Flow, Input, Mailbox, Spec};
+use razor::node::{Answer, Echoer, Event, Flow, Input, Mailbox, Request, Spec};
 use razor::routing::{Address, Message, Route};
 use razor::vault::suite::Aes256GcmSha256;
-use razor::vault::{self, SigningKind, SoftwareVault};
+use razor::vault::{SecretKey, SigningKind, SoftwareVault};
 
 use super::*;
 
@@ -22,7 +21,7 @@ type Pipe = Rc<RefCell<VecDeque<u8>>>;
 
 struct Bench {
     entropy: Seeded,
-    vault: SoftwareVault,
+    keys: Keys,
     clock: Rc<RefCell<Instant>>,
     input: Pipe,
     output: Pipe,
@@ -59,8 +58,8 @@ impl Board for Bench {
         count
     }
 
-    fn answer(&mut self, request: &vault::Request) -> Result<vault::Answer> {
-        self.vault.answer(request)
+    fn answer(&mut self, request: &Request) -> Answer {
+        self.keys.answer(request)
     }
 
     fn wait(&mut self, until: Option<Instant>) {
@@ -82,13 +81,13 @@ impl Pair {
         let sides = [0, 1].map(|side| {
             let bench = Bench {
                 entropy: Seeded::from_u64(side as u64 + 1),
-                vault: SoftwareVault::new(),
+                keys: Keys::new(SecretKey::new([side as u8; 32])),
                 clock: clock.clone(),
                 input: pipes[1 - side].clone(),
                 output: pipes[side].clone(),
                 room,
             };
-            Driver::new(bench, SMALL, &[line(4_096)]).unwrap()
+            Driver::new(bench, SMALL, &[line(4_096)])
         });
         let mut pair = Self { sides, pipes };
         for side in &mut pair.sides {
@@ -141,7 +140,6 @@ fn far() -> Route {
 
 /// A message that decodes as no transport message, as a sound frame.
 fn sound_and_wrong() -> Vec<u8> {
-    use razor::env::Env;
     use razor::transport::serial::{Input, Output, Serial};
     let mut serial = Serial::new(line(4_096));
     let frame = Input::Send(Message::raw(vec![0, 0, 0, 2, 0xff, 0xff], 0));
@@ -207,23 +205,23 @@ fn noise_of_any_length_leaves_the_line_as_it_was() {
     assert!(pair.sides[1].counters(0).dropped > 0);
 }
 
-/// Gives a device an identity, and what it says of itself in handshakes.
-fn identify(driver: &mut Driver<Bench>) -> Arc<channel::Config> {
-    let bench = driver.board();
-    let mut entropy = Seeded::from_u64(bench.clock.borrow().as_nanos() + 100);
-    let mut env = razor::env::Env::new(Instant::ZERO, WALL, &mut entropy);
-    let identity = Identity::create(&mut bench.vault, SigningKind::Ed25519, &mut env).unwrap();
-    let key = PurposeKey::SecureChannelStatic(bench.vault.generate_static_key(env.entropy));
+/// What a device says of itself whose identity was made elsewhere.
+fn identify(side: u8) -> Arc<channel::Config> {
+    let mut factory = SoftwareVault::new();
+    let mut entropy = Seeded::from_u64(100 + u64::from(side));
+    let mut env = Env::new(Instant::ZERO, WALL, &mut entropy);
+    let identity = Identity::create(&mut factory, SigningKind::Ed25519, &mut env).unwrap();
+    let key = PurposeKey::SecureChannelStatic(factory.import_static_key(&[side; 32]));
     let draft = AttestationDraft::valid_from(&identity, key, WALL);
-    let attestation = bench.vault.answer(&draft.request()).and_then(|answer| draft.answer(answer)).unwrap();
-    Arc::new(channel::Config::new(&identity, &attestation, &[], WALL).unwrap())
+    let attestation = factory.answer(&draft.request()).and_then(|answer| draft.answer(answer)).unwrap();
+    Arc::new(presenting(identity.export(), attestation.export(), WALL).unwrap())
 }
 
 #[test]
 fn a_channel_is_opened_from_either_side_and_carries_messages_beyond_many_rekeys() {
     for initiator in [0, 1] {
         let mut pair = Pair::new(500);
-        let [first, second] = [0, 1].map(|side| identify(&mut pair.sides[side]));
+        let [first, second] = [0, 1].map(identify);
         let (initiators, listeners) = if initiator == 0 { (first, second) } else { (second, first) };
         let listener = &mut pair.sides[1 - initiator];
         let reached_through = vec![listener.reach()];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use razor::channel::{self, Addresses, HandshakeTime, Listening, Padding, Places, Trust};
 use razor::identity::{Identifier, PresentedCredential};
-use razor::node::{Flow, Mailbox};
+use razor::node::{Flow, FlowControlId, Mailbox};
 use razor::routing::{Address, Route};
 use tokio::sync::watch;
 
@@ -159,6 +159,16 @@ impl Node {
             let config = config.clone();
             let id = shard.call(move |shard| shard.with(|node, env| listen(node, env, config, listening))).await?;
             ids.push(Some(id.map_err(|error| Error::at(error, &address))?));
+        }
+        let reached = |(index, id): (usize, &Option<FlowControlId>)| {
+            let mut reached = Reach::ids(&options.reached_through, index);
+            reached.extend(*id);
+            reached
+        };
+        let reached: Arc<[Vec<FlowControlId>]> = ids.iter().enumerate().map(reached).collect();
+        for (shard, id) in self.shards().iter().zip(&ids) {
+            let (reached, id) = (reached.clone(), *id);
+            shard.call(move |shard| id.map(|id| shard.listens(id, reached))).await?;
         }
         Ok(SecureChannelListener { address, reach: Reach::new(ids) })
     }

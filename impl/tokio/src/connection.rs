@@ -35,8 +35,10 @@ pub(crate) struct Pipe {
     turn: Arc<Semaphore>,
     /// Tells the task when this end is gone.
     _open: oneshot::Sender<()>,
-    /// What was dialled, and the address of the sender.
-    pub(crate) dialled: Option<(Address, Address)>,
+    /// The address to send to in order to reach the peer's node, once it has one.
+    pub(crate) sender: Option<Address>,
+    /// What was dialled.
+    pub(crate) dialled: Option<Address>,
     /// Tells others.
     _alive: watch::Sender<()>,
 }
@@ -74,7 +76,15 @@ pub(crate) fn open(
     let (frames, queue) = mpsc::unbounded_channel();
     let turn = Arc::new(Semaphore::new(1));
     let (open, closed) = oneshot::channel();
-    let pipe = Pipe { gathered: Vec::new(), frames, turn: turn.clone(), _open: open, dialled: None, _alive: alive };
+    let pipe = Pipe {
+        gathered: Vec::new(),
+        frames,
+        turn: turn.clone(),
+        _open: open,
+        sender: None,
+        dialled: None,
+        _alive: alive,
+    };
     (pipe, serve(id, stream, shard, chunk, Ends { turn, queue, closed }))
 }
 

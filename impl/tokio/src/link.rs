@@ -20,9 +20,24 @@ pub(crate) enum Crossed {
     /// So many bytes of messages were taken.
     Taken { link: ConnectionId, bytes: u64 },
     /// A gate is to be opened to the shard that says so.
-    Open { link: ConnectionId, mailbox: Mailbox, flow: Flow, opened: oneshot::Sender<CoreResult<()>> },
+    Open { link: ConnectionId, mailbox: Mailbox, flow: Flow, kind: Kind, opened: oneshot::Sender<CoreResult<()>> },
     /// It is to be shut.
     Shut { link: ConnectionId, address: Address },
+}
+
+/// What is behind a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Anything else.
+    Other,
+    /// A channel, which its peer reaches: it remembers the way by which the peer came last.
+    Channel,
+}
+
+/// A gate of a shard.
+struct Gate {
+    link: ConnectionId,
+    kind: Kind,
 }
 
 /// A shard's end of the link to another.
@@ -64,9 +79,11 @@ pub(crate) fn ends(shards: usize) -> (Vec<Ends>, u64) {
 pub(crate) struct Links {
     links: BTreeMap<ConnectionId, Link>,
     /// Gates of this shard, by address.
-    gates: BTreeMap<Address, ConnectionId>,
-    /// Addresses of this shard that all others have gates to.
+    gates: BTreeMap<Address, Gate>,
+    /// Addresses of this shard that others have gates to.
     shared: BTreeSet<Address>,
+    /// Connections of this shard that other shards have a gate to because a channel's peer has come by them.
+    shown: BTreeSet<(ConnectionId, ConnectionId)>,
     /// Links whose other end is to hear that messages were taken.
     owing: Vec<ConnectionId>,
 }
@@ -98,12 +115,21 @@ impl Shard {
 
     /// Opens a gate on every other shard to an address of this one. `flow` says what part the worker plays on each.
     pub(crate) fn open_gates(&mut self, mailbox: &Mailbox, flow: impl Fn(usize) -> Flow) -> Opening {
+        self.open_gates_to(Kind::Other, mailbox, flow)
+    }
+
+    /// The same for the peer of a channel, who does not wait for them: it knows one way already.
+    pub(crate) fn open_gates_for_peer(&mut self, decryptor: &Address, flow: impl Fn(usize) -> Flow) {
+        let Opening(_) = self.open_gates_to(Kind::Channel, &Mailbox::open(decryptor.clone()), flow);
+    }
+
+    fn open_gates_to(&mut self, kind: Kind, mailbox: &Mailbox, flow: impl Fn(usize) -> Flow) -> Opening {
         let mut opening = Vec::new();
         for (link, Link { shard, to, .. }) in &self.links.links {
             let (opened, wait) = oneshot::channel();
             let (link, mailbox, flow) = (*link, mailbox.clone(), flow(*shard));
             // A shard that is gone drops the question, and so answers it.
-            let _ = to.send(Crossed::Open { link, mailbox, flow, opened });
+            let _ = to.send(Crossed::Open { link, mailbox, flow, kind, opened });
             opening.push(wait);
         }
         if !opening.is_empty() {
@@ -123,10 +149,38 @@ impl Shard {
 
     /// A message is to cross. What the node is told at once comes back.
     pub(crate) fn cross(&mut self, link: ConnectionId, crossing: Crossing) -> Option<node::Input> {
+        self.show_way(link, &crossing);
         let bytes = crossing.size();
         let to = self.links.links.get(&link).map(|link| &link.to);
         let sent = to.map(|to| to.send(Crossed::Message { link, crossing }));
         (!matches!(sent, Some(Ok(())))).then_some(node::Input::Sent { connection: link, bytes })
+    }
+
+    /// When the peer of a channel of another shard comes by a connection of this one, that shard gets a gate to the
+    /// connection: so it knows the way back for what it is, and hears when it is gone.
+    fn show_way(&mut self, link: ConnectionId, crossing: &Crossing) {
+        let Some(id) = crossing.provenance().from_connection() else { return };
+        let message = crossing.message();
+        let leads_to_channel = |to: Address| self.links.gates.get(&to).is_some_and(|gate| gate.kind == Kind::Channel);
+        if !message.onward().first().is_some_and(|to| leads_to_channel(to.to_owned())) {
+            return;
+        }
+        let Some(sender) = self.connections.get(&id).and_then(|pipe| pipe.sender.clone()) else { return };
+        if message.return_route().first() != Some(sender.as_ref()) || !self.links.shown.insert((id, link)) {
+            return;
+        }
+        if let Some(Link { to, .. }) = self.links.links.get(&link) {
+            // It goes before the message. Who was dialled is known there already.
+            let (opened, _) = oneshot::channel();
+            let (mailbox, flow) = (Mailbox::open(sender.clone()), Flow::default());
+            let _ = to.send(Crossed::Open { link, mailbox, flow, kind: Kind::Other, opened });
+            self.links.shared.insert(sender);
+        }
+    }
+
+    /// A connection is gone.
+    pub(crate) fn unshow(&mut self, connection: ConnectionId) {
+        self.links.shown.retain(|(shown, _)| *shown != connection);
     }
 
     /// Something has come from another shard.
@@ -138,18 +192,19 @@ impl Shard {
                 _ => self.arrive(link, crossing),
             },
             Crossed::Taken { link, bytes } => self.tell(node::Input::Sent { connection: link, bytes }),
-            Crossed::Open { link, mailbox, flow, opened } => {
+            Crossed::Open { link, mailbox, flow, kind, opened } => {
                 let address = mailbox.address.clone();
                 let result = self.with(|node, env| node.open_gate(env, mailbox, flow, link));
                 if result.is_ok() {
-                    self.links.gates.insert(address, link);
+                    self.links.gates.insert(address, Gate { link, kind });
                 }
                 let _ = opened.send(result);
             }
             Crossed::Shut { link, address } => {
                 // The address may be somebody else's by now.
-                if self.links.gates.get(&address) == Some(&link) {
+                if self.links.gates.get(&address).is_some_and(|gate| gate.link == link) {
                     self.links.gates.remove(&address);
+                    self.sweep_soon();
                     let _ = self.with(|node, env| node.stop_worker(env, &address));
                 }
             }

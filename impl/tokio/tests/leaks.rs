@@ -82,6 +82,24 @@ fn channels_that_were_opened_and_closed_leave_nothing() {
     assert!(left.bytes_current.abs() < 4_096, "{} bytes are left of 300 channels", left.bytes_current);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_inside_of_each_other_all_tell_their_peers_when_the_node_is_shut_down() {
+    let server = Server::start(ChannelOptions::default()).await;
+    // Addresses are random, and the order must not depend on them.
+    for _ in 0..4 {
+        let client = Client::connect(&server).await;
+        let outer = client.channel().await;
+        let open = |route: Route| client.node.create_secure_channel(&client.identity, route, ChannelOptions::default());
+        let middle = open(outer.route("api")).await.unwrap();
+        let inner = open(middle.route("api")).await.unwrap();
+        let mut context = client.context("app", &inner).await;
+        echo(&mut context, &inner, b"open on both sides").await;
+        client.node.shutdown().await;
+        server.until(|status| status.channels == 0).await;
+    }
+    server.node.shutdown().await;
+}
+
 #[test]
 fn a_node_that_was_shut_down_leaves_no_memory() {
     let once = || async {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use razor::channel::OrphanTime;
 use razor::node::AnyChannelPeer;
 use razor::routing::Route;
 use razor_tokio::{ChannelOptions, Context, Error, ListenerOptions, Node, Received, Result, Worker};
@@ -81,6 +82,53 @@ async fn who_speaks_through_a_channel_is_known_on_every_shard() {
     }
     client.shutdown().await;
     server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_peer_of_a_channel_comes_by_connections_on_all_shards() {
+    let (middle, client) = (Node::start().unwrap(), Node::start().unwrap());
+    let server = Node::builder().shards(3).orphan_time(OrphanTime(Duration::from_millis(200))).start().unwrap();
+    let at = serve(&server).await;
+    let listener = middle.listen("127.0.0.1:0").await.unwrap();
+    let bridge = async || {
+        let onward = middle.connect(&at).await.unwrap();
+        middle.open("bridge").reached_through(listener.reach()).bridge(&onward).await.unwrap();
+        onward
+    };
+    let (identity, connection) =
+        (client.create_identity().await.unwrap(), client.connect(&listener.local_addr().to_string()).await.unwrap());
+    // Connections take turns among the shards, and a channel stays where it is: so the last of its connections is on
+    // each of the shards once.
+    for connections in 3..6 {
+        let mut onward = bridge().await;
+        let route = connection.route("bridge").then("api");
+        let channel = client.create_secure_channel(&identity, route, ChannelOptions::default()).await.unwrap();
+        let mut app = client.open("app").reached_through(channel.reach()).context().await.unwrap();
+        for n in 1..=connections {
+            for _ in 0..3 {
+                let answer = app.request(channel.route("parrot"), b"hello", SOON).await.unwrap();
+                assert_eq!(answer.payload(), format!("{} said hello", identity.identifier()).into_bytes());
+            }
+            middle.stop_worker("bridge").await.unwrap();
+            onward.close().await.unwrap();
+            if n < connections {
+                onward = bridge().await;
+            }
+        }
+        // None but the farewells to the channels before, which led nowhere.
+        let failures = server.status().await.unwrap().failures;
+        assert_eq!(failures.values().sum::<u64>(), connections - 3, "{failures:?}");
+        // It comes no more, and its channel is closed.
+        let closed = async {
+            while server.status().await.unwrap().channels != 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(SOON, closed).await.unwrap();
+    }
+    for node in [client, middle, server] {
+        node.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,10 +212,13 @@ async fn nothing_is_lost_on_the_way_to_a_slow_worker_on_another_shard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gates_go_with_what_they_lead_to() {
-    let (server, client) = (start(), start());
+    // It is not told of channels whose connection is closed first, and looks for them.
+    let server = Node::builder().shards(3).orphan_time(OrphanTime(Duration::from_millis(200))).start().unwrap();
+    let client = start();
     let at = serve(&server).await;
     let identity = client.create_identity().await.unwrap();
-    let before = client.status().await.unwrap().workers;
+    let workers = async || (client.status().await.unwrap().workers, server.status().await.unwrap().workers);
+    let before = workers().await;
     for n in 0..20 {
         let connection = client.connect(&at).await.unwrap();
         let channel =
@@ -192,7 +243,7 @@ async fn gates_go_with_what_they_lead_to() {
         tokio::time::timeout(SOON, free).await.unwrap();
     }
     let back = async {
-        while client.status().await.unwrap().workers != before {
+        while workers().await != before {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

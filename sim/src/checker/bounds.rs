@@ -12,7 +12,7 @@ use super::{Property, Violation};
 const STRANGER: usize = 256;
 
 /// Checks a host's provisional state against its limit.
-pub fn check(node: usize, (held, limit): (usize, usize)) -> Result<(), Violation> {
+pub fn check(node: usize, held: usize, limit: usize) -> Result<(), Violation> {
     within(node, held, limit, "bytes of provisional state")
 }
 
@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_is_noticed() {
-        assert_eq!(check(0, (10, 10)), Ok(()));
-        assert_eq!(check(0, (11, 10)).unwrap_err().property, Property::Bounds);
+        assert_eq!(check(0, 10, 10), Ok(()));
+        assert_eq!(check(0, 11, 10).unwrap_err().property, Property::Bounds);
     }
 
     #[test]

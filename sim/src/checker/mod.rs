@@ -93,8 +93,8 @@ impl fmt::Display for Property {
 pub struct Violation {
     /// Which property.
     pub property: Property,
-    /// At which node.
-    pub node: usize,
+    /// At which node of the world; at none if it was in a scene, which has nodes of its own.
+    pub node: Option<usize>,
     /// One sentence.
     pub detail: String,
 }
@@ -102,12 +102,18 @@ pub struct Violation {
 impl Violation {
     /// A violation.
     pub fn new(property: Property, node: usize, detail: impl Into<String>) -> Self {
-        Self { property, node, detail: detail.into() }
+        Self { property, node: Some(node), detail: detail.into() }
+    }
+
+    /// A violation in a scene.
+    pub fn of_a_scene(property: Property, detail: impl Into<String>) -> Self {
+        Self { property, node: None, detail: detail.into() }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} (node {})", self.property, self.detail, self.node)
+        write!(f, "{}: {}", self.property, self.detail)?;
+        self.node.map_or(Ok(()), |node| write!(f, " (node {node})"))
     }
 }

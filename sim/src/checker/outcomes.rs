@@ -66,7 +66,7 @@ mod tests {
         let due = outcomes.due().unwrap();
         assert_eq!(outcomes.check(Instant::ZERO + HandshakeTime::FLOOR.0), Ok(()));
         let violation = outcomes.check(due).unwrap_err();
-        assert_eq!((violation.property, violation.node), (Property::Liveness, 6));
+        assert_eq!((violation.property, violation.node), (Property::Liveness, Some(6)));
         outcomes.ends(3);
         assert_eq!((outcomes.check(due), outcomes.due()), (Ok(()), None));
     }

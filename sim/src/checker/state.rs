@@ -42,7 +42,7 @@ mod tests {
     fn a_changed_number_is_noticed() {
         assert_eq!(Guard::before(picture(1), 5).after(0, &picture(1), 5), Ok(()));
         let violation = Guard::before(picture(1), 5).after(3, &picture(2), 5).unwrap_err();
-        assert_eq!((violation.property, violation.node), (Property::TrustedState, 3));
+        assert_eq!((violation.property, violation.node), (Property::TrustedState, Some(3)));
         assert!(Guard::before(picture(1), 5).after(3, &picture(1), 4).is_err());
     }
 }

@@ -28,7 +28,7 @@ use razor::vault::null::NullSuite;
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
 use crate::checker::{Book, Bytes32, Draws};
-use crate::host::{APP, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work};
+use crate::host::{APP, Burden, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work};
 use crate::plan::{self, HALF_OPEN, Plan, Trusts};
 use crate::seed::{Ppm, Seed, Stream};
 
@@ -100,6 +100,8 @@ struct Party<S: Suite> {
     /// for a history and answered, unless it was then asked to keep one and has not done so.
     admitted: BTreeMap<Identifier, i64>,
     work: Work,
+    /// What the node is told next; empty between calls, and kept for its memory.
+    inputs: VecDeque<node::Input>,
     out: VecDeque<Output>,
     suite: PhantomData<fn() -> S>,
 }
@@ -190,6 +192,7 @@ impl<S: Suite> Party<S> {
             furniture: 0,
             answers: Vec::new(),
             work: Work::default(),
+            inputs: VecDeque::new(),
             out: VecDeque::new(),
             suite: PhantomData,
         };
@@ -201,7 +204,7 @@ impl<S: Suite> Party<S> {
     fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let wall = self.wall(self.now);
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
-        let mut inputs = VecDeque::new();
+        let mut inputs = std::mem::take(&mut self.inputs);
         let mut outputs = 0;
         loop {
             while let Some(output) = self.node.poll_output() {
@@ -209,7 +212,10 @@ impl<S: Suite> Party<S> {
                 assert!(outputs < OUTPUTS, "one input has {OUTPUTS} outputs");
                 inputs.extend(self.happened(output));
             }
-            let Some(input) = inputs.pop_front() else { return result };
+            let Some(input) = inputs.pop_front() else {
+                self.inputs = inputs;
+                return result;
+            };
             let mut env = Env::new(self.now, wall, &mut self.entropy);
             self.node.handle(&mut env, input).expect("a node takes what it asked for");
         }
@@ -512,8 +518,12 @@ impl<S: Suite> Host for Party<S> {
         picture
     }
 
-    fn provisional(&self) -> (usize, usize) {
-        (self.node.provisional(), self.node.provisional_limit())
+    fn burden(&self) -> Burden {
+        let node::Burden { held, limit, overdrawn } = self.node.burden();
+        let worker = overdrawn.map(|worker| format!("the worker {worker} holds more than it says that it ever does"));
+        let burdened = || self.connections.iter().find(|(_, connection)| connection.is_overdrawn);
+        let sent = |link| format!("more was sent over link {link} while the limit of bytes was on its way");
+        Burden { held, limit, overdrawn: worker.or_else(|| burdened().map(|(link, _)| sent(link))) }
     }
 
     fn is_behind(&self) -> bool {
@@ -522,14 +532,6 @@ impl<S: Suite> Host for Party<S> {
 
     fn workers(&self) -> usize {
         self.node.workers()
-    }
-
-    fn overdrawn(&self) -> Option<String> {
-        if let Some(worker) = self.node.overdrawn() {
-            return Some(format!("the worker {worker} holds more than it says that it ever does"));
-        }
-        let burdened = self.connections.iter().find(|(_, connection)| connection.is_overdrawn);
-        burdened.map(|(link, _)| format!("more was sent over link {link} while the limit of bytes was on its way"))
     }
 
     fn unasked(&self, peer: &Identifier) -> usize {

@@ -57,6 +57,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     days.pressure(1)?;
     days.end(workers)?;
     refused(seed)?;
+    behind_message_3(seed)?;
     unanswered(seed)
 }
 
@@ -228,6 +229,29 @@ fn refused(seed: Seed) -> Outcome {
     demand(told && left == 0, Property::Bounds, || {
         format!("somebody was refused, and {left} workers wait for more of him")
     })
+}
+
+/// An initiator speaks as soon as it may, and its peer's store takes its time: all of it waits, and comes.
+fn behind_message_3(seed: Seed) -> Outcome {
+    let (mut pair, [own, _]) = Pair::new(seed, "a slow store", &Config::DEFAULT, |_, config| config)?;
+    let route = Route::from_iter([wire(), LISTENER.into()]);
+    pair.ends[1].ponders = true;
+    let created = pair.ends[0].stage.with(|node, env| create::<NullSuite>(node, env, own, &route));
+    demand(created.is_ok(), Property::Liveness, || "a channel cannot be begun".into())?;
+    pair.settle()?;
+    let (near, _) = pair.ends[0].opened()?;
+    let expected: Vec<Vec<u8>> = (0..24u32).map(|number| number.to_be_bytes().to_vec()).collect();
+    for words in &expected {
+        pair.say(0, Route::from_iter([near.clone(), APP.into()]), words)?;
+    }
+    demand(pair.ends[1].got.is_empty(), Property::Agreement, || {
+        "a channel is open whose peer's history is not stored yet".into()
+    })?;
+    pair.ends[1].ponders = false;
+    pair.ends[1].say_what_is_stored()?;
+    pair.settle()?;
+    let name = pair.ends[0].name;
+    check_got(&mut pair.ends[1], &expected, name, "behind message 3, with a slow store")
 }
 
 /// A handshake that nobody answers is over when its time is, to the nanosecond, whatever else comes meanwhile.

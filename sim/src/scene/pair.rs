@@ -8,10 +8,12 @@ use std::time::Duration;
 use razor::channel::{Config, LISTENER, Listening, Places, listen};
 use razor::env::{Instant, Timestamp};
 use razor::identity::{
-    AttestationDraft, Identifier, IdentityDraft, MemoryStore, NewKey, PURPOSE_KEY_VALIDITY, PurposeKey,
+    AttestationDraft, Identifier, IdentityDraft, MemoryStore, NewKey, PURPOSE_KEY_VALIDITY, PurposeKey, StoreRequest,
 };
 use razor::machine::Machine as _;
-use razor::node::{self, Answer, ConnectionId, Delivery, Event, Flow, FlowControlId, Input, Mailbox, Output, Request};
+use razor::node::{
+    self, Answer, ConnectionId, Delivery, Event, Flow, FlowControlId, Input, Mailbox, Output, Request, RequestId,
+};
 use razor::routing::{Address, Route, TransportType};
 use razor::vault::null::{NullAgreement, NullSuite};
 use razor::vault::{SigningKind, SoftwareVault};
@@ -44,6 +46,9 @@ pub(super) struct End {
     /// Whether its driver has stopped to write, so that nothing leaves; and what has not left.
     pub(super) holds: bool,
     held: VecDeque<Vec<u8>>,
+    /// Whether its store takes its time; and what it is asked meanwhile.
+    pub(super) ponders: bool,
+    asked: Vec<(RequestId, StoreRequest)>,
     /// Whether its application takes nothing; and how much it was handed.
     pub(super) sleeps: bool,
     handed: usize,
@@ -59,6 +64,32 @@ pub(super) struct Pair {
     pub(super) ends: [End; 2],
     /// Whether the wire loses everything.
     pub(super) cut: bool,
+}
+
+/// An identity, its keys, and what it shows.
+pub(super) struct Papers {
+    pub(super) name: Identifier,
+    pub(super) history: Vec<u8>,
+    pub(super) vault: SoftwareVault<NullAgreement>,
+    pub(super) config: Config,
+}
+
+impl Papers {
+    pub(super) fn new(seed: Seed, label: &str) -> Self {
+        let mut vault = SoftwareVault::with_agreement();
+        let signing = vault
+            .import_signing_key(SigningKind::Ed25519, &seed.derive(&format!("{label} signs")))
+            .expect("any 32 bytes");
+        let fixed = vault.import_static_key(&seed.derive(&format!("{label} agrees")));
+        let then = Timestamp(BEGIN - 1);
+        let identity = IdentityDraft::create(&NewKey::starting(signing, then)).sign_with(&vault).expect("an own key");
+        let until = then.plus(PURPOSE_KEY_VALIDITY);
+        let draft = AttestationDraft::new(&identity, PurposeKey::SecureChannelStatic(fixed), then, until);
+        let answer = vault.answer(&draft.request()).expect("an own key");
+        let attestation = draft.answer(answer).expect("an own key");
+        let config = Config::new(&identity, &attestation, &[], then).expect("a short presentation");
+        Self { name: identity.identifier(), history: identity.export().to_vec(), vault, config }
+    }
 }
 
 /// Where the one names its connection to the other.
@@ -146,18 +177,7 @@ impl End {
         configure: &impl Fn(usize, Config) -> Config,
     ) -> (Self, Arc<Config>) {
         let label = format!("{scene} {number}");
-        let mut vault = SoftwareVault::with_agreement();
-        let signing = vault
-            .import_signing_key(SigningKind::Ed25519, &seed.derive(&format!("{label} signs")))
-            .expect("any 32 bytes");
-        let fixed = vault.import_static_key(&seed.derive(&format!("{label} agrees")));
-        let then = Timestamp(BEGIN - 1);
-        let identity = IdentityDraft::create(&NewKey::starting(signing, then)).sign_with(&vault).expect("an own key");
-        let until = then.plus(PURPOSE_KEY_VALIDITY);
-        let draft = AttestationDraft::new(&identity, PurposeKey::SecureChannelStatic(fixed), then, until);
-        let answer = vault.answer(&draft.request()).expect("an own key");
-        let attestation = draft.answer(answer).expect("an own key");
-        let own = Config::new(&identity, &attestation, &[], then).expect("a short presentation");
+        let Papers { name, vault, config: own, .. } = Papers::new(seed, &label);
         let own = Arc::new(configure(number, own));
         let mut stage = Stage::new(seed, &label, config.clone());
         let reached = stage.node.new_flow_control_id();
@@ -169,7 +189,7 @@ impl End {
         let (connection, _) = stage.connect(Some(reached), Some(wire())).expect("few connections");
         let end = Self {
             stage,
-            name: identity.identifier(),
+            name,
             vault,
             store: MemoryStore::default(),
             connection,
@@ -177,6 +197,8 @@ impl End {
             coming: VecDeque::new(),
             holds: false,
             held: VecDeque::new(),
+            ponders: false,
+            asked: Vec::new(),
             sleeps: false,
             handed: 0,
             got: Vec::new(),
@@ -204,12 +226,15 @@ impl End {
                         self.stage.must(Input::Taken { inbox, messages: 1 })?;
                     }
                 }
-                Output::Request { id, request, .. } => {
-                    let answer = match request {
-                        Request::Vault(request) => Answer::Vault(self.vault.answer(&request)),
-                        Request::Store(request) => Answer::Store(self.store.answer(&request)),
-                    };
+                Output::Request { id, request: Request::Vault(request), .. } => {
+                    let answer = Answer::Vault(self.vault.answer(&request));
                     self.stage.must(Input::Answer { id, answer })?;
+                }
+                Output::Request { id, request: Request::Store(request), .. } => {
+                    self.asked.push((id, request));
+                    if !self.ponders {
+                        self.say_what_is_stored()?;
+                    }
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Close { error, .. } => {
@@ -226,6 +251,15 @@ impl End {
             }
         }
         Ok(bytes)
+    }
+
+    /// The store answers.
+    pub(super) fn say_what_is_stored(&mut self) -> Outcome {
+        for (id, request) in std::mem::take(&mut self.asked) {
+            let answer = Answer::Store(self.store.answer(&request));
+            self.stage.must(Input::Answer { id, answer })?;
+        }
+        Ok(())
     }
 
     /// Reads what has come, if it does. Says whether it read anything.

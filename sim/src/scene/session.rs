@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use razor::env::Instant;
-use razor::node::{self, Event};
-use razor::routing::Route;
+use razor::node::{self, Event, Flow, Hop, Mailbox, Spec};
+use razor::routing::{Address, Route};
 use razor::session::{Config, Keeping, keep};
+use razor::transport::VERSION;
 use razor::vault::null::NullSuite;
 
 use crate::checker::Property;
+use crate::frame::Frame;
 use crate::seed::{Seed, Stream};
 
 use super::pair::{APP, Pair, wire};
@@ -33,6 +35,62 @@ struct Kept {
     pings: BTreeSet<Vec<u8>>,
     /// Those of this channel that nobody has answered, and where an answer goes.
     open: Vec<(Vec<u8>, Route)>,
+    inner: Inner,
+}
+
+/// What nobody outside of a session is told: the addresses at which it and the keeper of its channel speak to each other.
+struct Inner {
+    way: Address,
+    attempts: Address,
+    control: Address,
+}
+
+/// Whoever sends through it comes near to what no stranger reaches by himself.
+const HOP: &str = "hop";
+
+impl Inner {
+    /// What will be drawn for the session that is kept next.
+    fn foreseen(pair: &Pair) -> Self {
+        let mut entropy = pair.ends[0].stage.foresight();
+        let [way, attempts, _, control] = [(); 4].map(|()| Address::random(&mut entropy));
+        Self { way, attempts, control }
+    }
+
+    fn let_strangers_near(&self, pair: &mut Pair) -> Outcome {
+        let end = &mut pair.ends[0];
+        let flow = Flow { consumer_of: vec![end.reached], ..Flow::default() };
+        let spec = Spec { mailboxes: vec![Mailbox::open(HOP.into())], flow, worker: Box::new(Hop) };
+        end.stage.with(|node, env| node.start_worker(env, spec)).expect("a free address");
+        let there = [&self.attempts, &self.control].into_iter().all(|address| end.stage.node.has_worker(address));
+        demand(there, Property::Conformance, || "a session's addresses are not those that were drawn".into())
+    }
+
+    /// Strangers say what came of attempts, and that one is to be begun; the owner says what came of those that are over.
+    fn lie(&self, pair: &mut Pair, over: std::ops::Range<u8>, current: u8) -> Outcome {
+        let now = pair.ends[0].stage.now;
+        let before = pair.ends[0].wrote.len();
+        for number in over {
+            pair.ends[0].stage.send(Route::from(self.control.clone()), Route::from_iter(["nowhere"]), &[number])?;
+        }
+        let stage = &mut pair.ends[0].stage;
+        let (stranger, _) = stage.connect(Some(pair.ends[0].reached), None).expect("few connections");
+        let stage = &mut pair.ends[0].stage;
+        stage.receive(stranger, vec![VERSION])?;
+        for to in [&self.attempts, &self.control] {
+            for number in [current, current + 1] {
+                let onward = vec![HOP.into(), to.clone()];
+                let lie = Frame { onward, back: vec!["nowhere".into()], payload: vec![number], tracing: None };
+                stage.receive(stranger, lie.encode())?;
+            }
+        }
+        stage.must(razor::node::Input::Disconnected { connection: stranger })?;
+        pair.settle()?;
+        let end = &pair.ends[0];
+        let up = end.events.iter().any(|event| matches!(event, Event::SessionUp { .. }));
+        demand(!up && end.wrote.len() == before && end.stage.now == now, Property::Access, || {
+            "a session believes what strangers say of it, or what is over".into()
+        })
+    }
 }
 
 pub(super) fn play(seed: Seed) -> Outcome {
@@ -44,10 +102,15 @@ pub(super) fn play(seed: Seed) -> Outcome {
         echo: APP.into(),
         session: TIMES,
     };
+    let inner = Inner::foreseen(&pair);
     let kept = pair.ends[0].stage.with(|node, env| keep::<NullSuite>(node, env, keeping));
-    demand(kept.is_ok(), Property::Liveness, || "a session cannot be kept".into())?;
+    let Ok(razor::session::Kept { way, .. }) = kept else {
+        return Err(fault(Property::Liveness, "a session cannot be kept"));
+    };
+    demand(way == inner.way, Property::Conformance, || "a session's first address is not the first drawn".into())?;
+    inner.let_strangers_near(&mut pair)?;
     pair.settle()?;
-    let mut scene = Kept { pair, random: seed.stream("a session"), pings: BTreeSet::new(), open: Vec::new() };
+    let mut scene = Kept { pair, random: seed.stream("a session"), pings: BTreeSet::new(), open: Vec::new(), inner };
     scene.is_up()?;
     scene.answered(6)?;
     scene.wrong_answers()?;
@@ -203,6 +266,8 @@ impl Kept {
             fractions.push(pause);
             since = now;
         }
+        // The first came up, the second died, the third died, and five have failed.
+        self.inner.lie(&mut self.pair, 0..8, 8)?;
         fractions.dedup();
         demand(fractions.len() > 2, Property::Conformance, || "the pauses of a session are not random".into())?;
         self.pair.cut = false;
@@ -227,6 +292,20 @@ impl Kept {
         self.pair.settle()?;
         demand(self.is_down(), Property::Conformance, || "a session whose channel is closed is up".into())?;
         let (_, pause) = self.attempt(since, Duration::ZERO)?;
-        Self::check_pause(pause, 0)
+        Self::check_pause(pause, 0)?;
+        self.over()
+    }
+
+    /// Nobody keeps the session any more: its channel is closed.
+    fn over(&mut self) -> Outcome {
+        self.pair.settle()?;
+        self.is_up()?;
+        self.pair.ends[1].events.clear();
+        let way = self.inner.way.clone();
+        let stopped = self.pair.ends[0].stage.with(|node, env| node.stop_worker(env, &way));
+        demand(stopped.is_ok(), Property::Liveness, || "the keeper of a session is gone".into())?;
+        self.pair.settle()?;
+        let closed = self.pair.ends[1].events.iter().any(|event| matches!(event, Event::ChannelClosed { .. }));
+        demand(closed, Property::Bounds, || "nobody keeps a session any more, and its channel is open".into())
     }
 }

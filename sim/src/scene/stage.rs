@@ -12,13 +12,14 @@ use crate::checker::Property;
 use crate::party::BEGIN;
 use crate::seed::Seed;
 
-use super::{Fault, Outcome, fault};
+use super::{Fault, Outcome, fault, script};
 
 /// More calls than a node ever asks for within one time.
 const CALLS: usize = 10_000;
 
 /// A node, and what it said that nobody has looked at yet.
 pub(super) struct Stage {
+    name: String,
     pub(super) node: Node,
     entropy: Seeded,
     pub(super) now: Instant,
@@ -31,7 +32,7 @@ impl Stage {
     pub(super) fn new(seed: Seed, label: &str, config: Config) -> Self {
         let mut entropy = Seeded::new(seed.derive(label));
         let node = Node::new(config, &mut entropy);
-        Self { node, entropy, now: Instant::ZERO, said: VecDeque::new(), next_connection: 1 }
+        Self { name: label.into(), node, entropy, now: Instant::ZERO, said: VecDeque::new(), next_connection: 1 }
     }
 
     /// Calls the node and takes down what it says.
@@ -39,9 +40,19 @@ impl Stage {
         let wall = self.wall();
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
         while let Some(output) = self.node.poll_output() {
+            self.note(|| script::said(&output));
             self.said.push_back(output);
         }
         result
+    }
+
+    fn note(&self, words: impl FnOnce() -> String) {
+        script::note(self.now, &self.name, words);
+    }
+
+    /// What the node will draw.
+    pub(super) fn foresight(&self) -> Seeded {
+        self.entropy.clone()
     }
 
     fn wall(&self) -> Timestamp {
@@ -50,6 +61,7 @@ impl Stage {
 
     /// Gives the node an input, and whatever calls it wants at once.
     pub(super) fn give(&mut self, input: Input) -> Result<Result<(), Refused<Input>>, Fault> {
+        self.note(|| script::given(&input));
         let result = self.with(|node, env| node.handle(env, input));
         self.settle()?;
         Ok(result)
@@ -80,6 +92,7 @@ impl Stage {
                 return Ok(());
             };
             self.now = self.now.max(due.at);
+            self.note(|| format!("its time has come: {}", due.reason));
             self.with(|node, env| node.handle_timeout(env));
         }
         Err(fault(Property::Liveness, "a node wants to be called again and again, and nothing changes"))
@@ -93,8 +106,16 @@ impl Stage {
     ) -> razor::error::Result<(ConnectionId, Address)> {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
+        self.note(|| match &alias {
+            Some(alias) => format!("dials {alias}: connection {}", id.0),
+            None => format!("somebody comes: connection {}", id.0),
+        });
         let how = Connected { accepted_by, alias };
-        self.with(|node, env| node.connected(env, id, how)).map(|address| (id, address))
+        let connected = self.with(|node, env| node.connected(env, id, how));
+        if let Err(error) = &connected {
+            self.note(|| format!("refuses connection {}: {error}", id.0));
+        }
+        connected.map(|address| (id, address))
     }
 
     /// Bytes from a peer. `false` when they are not read now.
@@ -109,9 +130,7 @@ impl Stage {
     /// The owner sends something. `false` when it was not taken now.
     pub(super) fn send(&mut self, onward: Route, back: Route, payload: &[u8]) -> Result<bool, Fault> {
         let message = Message::new(onward.as_ref(), back.as_ref(), payload);
-        let result = self.with(|node, env| node.handle(env, Input::Send(message)));
-        self.settle()?;
-        Ok(result.is_ok())
+        Ok(self.give(Input::Send(message))?.is_ok())
     }
 
     /// What came to the owner's inboxes since the last look, with everything else that was said thrown away.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use razor::env::Instant;
-use razor::node::{Config, ConnectionId, Flow, FlowControlId, Input, Mailbox, Output};
+use razor::node::{Config, Connected, ConnectionId, Flow, FlowControlId, Input, Mailbox, Output};
 use razor::routing::{Address, Limits, Route, TransportType};
 use razor::transport::{self, VERSION};
 
@@ -83,6 +83,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     for _ in 0..LINES {
         scene.line()?;
     }
+    scene.dribble()?;
     scene.hoard()
 }
 
@@ -388,7 +389,37 @@ impl Strangers {
         self.stage.must(Input::Disconnected { connection: id })?;
         self.write(id)?;
         self.forget(id);
-        Ok(())
+        let again = self.stage.with(|node, env| node.connected(env, id, Connected::default()));
+        self.stage.said.clear();
+        demand(again.is_err(), Property::Conformance, || "the number of a connection was used twice".into())
+    }
+
+    /// A peer sends a frame byte by byte, and is not ready when its time is over.
+    fn dribble(&mut self) -> Outcome {
+        self.wait(IDLE)?;
+        while let Some(id) = self.guests.keys().next().copied() {
+            self.hang_up(id)?;
+        }
+        self.connect()?;
+        let Some(id) = self.guests.keys().next().copied() else {
+            return Err(fault(Property::Liveness, "an empty node takes no connection"));
+        };
+        self.open(id)?;
+        let mut rest = self.frame(b"slowly").encode();
+        rest.truncate(rest.len() - 1);
+        let since = self.stage.now;
+        let steps = 6;
+        for piece in rest.chunks(rest.len().div_ceil(steps)) {
+            self.wait((FRAME / (steps as u32 + 1)).min((since + FRAME).since(self.stage.now)))?;
+            let begun = self.guests[&id].begun.as_ref().map_or(self.stage.now, |(at, _)| *at);
+            self.hear(id, piece.to_vec())?;
+            if let Some(guest) = self.guests.get_mut(&id) {
+                guest.begun = Some((begun, Vec::new()));
+            }
+        }
+        // No byte was in time for more than the frame that it belongs to.
+        let due = self.guests[&id].due().map_or(Duration::ZERO, |due| due.since(self.stage.now));
+        self.wait(due)
     }
 
     /// Somebody is to be reached where he was dialled, and is gone.

@@ -296,7 +296,9 @@ impl Waiting {
                 _ => {}
             }
         }
-        demand(self.stage.node.overdrawn().is_none(), Property::Bounds, || "more waits for a worker than may".into())
+        demand(self.stage.node.burden().overdrawn.is_none(), Property::Bounds, || {
+            "more waits for a worker than may".into()
+        })
     }
 
     fn delivered(&mut self, inbox: Address, delivery: &Delivery) -> Outcome {
@@ -357,7 +359,8 @@ impl Waiting {
         let waits = |scene: &Self| scene.connections.iter().filter(|(id, _)| !scene.stage.node.reads(*id)).count();
         demand(waits(self) > 0, Property::Bounds, || "nobody waits for who takes nothing".into())?;
         // All began to wait at about the same time. Behind a producer, connections wait for it once more.
-        let mut left = STALL + Duration::from_millis(100);
+        let more = if way == 0 { Duration::ZERO } else { STALL };
+        let mut left = more + Duration::from_millis(100);
         while !left.is_zero() {
             self.wait(Duration::from_millis(20))?;
             left = left.saturating_sub(Duration::from_millis(20));

@@ -197,9 +197,10 @@ impl World {
     pub(super) fn play_scenes(&mut self) {
         if self.checks
             && self.violations.is_empty()
-            && let Err((property, detail)) = scene::play(Seed(self.plan.seed))
+            && let Err(scene::Failure { property, detail, lines }) = scene::play(Seed(self.plan.seed))
         {
-            self.judge(Err(Violation::new(property, 0, detail)));
+            self.judge(Err(Violation::of_a_scene(property, detail)));
+            self.played = lines;
         }
     }
 

@@ -31,11 +31,13 @@ use crate::checker::{
     Agreement, Auditor, Custody, Doings, Guard, Guests, Ledger, Outcomes, Property, Stolen, Violation, Watch,
     check_bounds, check_growth, check_places, check_strangers, check_work,
 };
-use crate::host::{Host, Input, Output};
+use crate::host::{Burden, Host, Input, Output};
+use crate::link::Arrival;
 use crate::plan::{Fault, Plan, Suite};
 use crate::queue::Queue;
 use crate::record::{Deed, Fact, Lesson, Occasion, Record};
 use crate::report::Report;
+use crate::scene::Line;
 use crate::seed::{Seed, Stream};
 use crate::situation::Situation;
 use crate::trace::{Cause, Digested, Entry, Trace, What};
@@ -120,6 +122,8 @@ pub struct World {
     /// What faults have done to each node.
     standing: Vec<Standing>,
     wires: Vec<Wire>,
+    /// What becomes of a frame; empty between frames, and kept for its memory.
+    landing: Vec<Arrival>,
     /// For each node its links, and who is at their other ends.
     neighbours: Vec<Vec<(usize, usize)>>,
     adversaries: Vec<Adversary>,
@@ -151,6 +155,8 @@ pub struct World {
     situations: BTreeSet<Situation>,
     refusals: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
+    /// The scene that failed.
+    played: Vec<Line>,
     next_frame: u64,
     most_events: u64,
     arrivals: u64,
@@ -206,6 +212,7 @@ impl World {
             provisional: vec![0; hosts.len()],
             standing: plan.nodes.iter().map(|node| Standing::new(node.clock)).collect(),
             wires: plan.links.iter().map(|link| Wire::new(seed, &plan, link)).collect(),
+            landing: Vec::new(),
             neighbours: plan.neighbours(),
             adversaries: Vec::new(),
             hostile,
@@ -226,6 +233,7 @@ impl World {
             situations: BTreeSet::new(),
             refusals: BTreeMap::new(),
             violations: Vec::new(),
+            played: Vec::new(),
             next_frame: 0,
             most_events: EVENTS + EVENTS_OF_A_MESSAGE * messages,
             arrivals: 0,
@@ -419,14 +427,14 @@ impl World {
             self.judge(verdict);
         }
         if watched {
-            let provisional = self.hosts[node].provisional();
-            let verdict = check_bounds(node, provisional);
+            let Burden { held, limit, overdrawn } = self.hosts[node].burden();
+            let verdict = check_bounds(node, held, limit);
             self.judge(verdict);
-            if let Some(detail) = self.hosts[node].overdrawn() {
+            if let Some(detail) = overdrawn {
                 self.judge(Err(Violation::new(Property::Bounds, node, detail)));
             }
-            let before = std::mem::replace(&mut self.provisional[node], provisional.0);
-            let verdict = came.map_or(Ok(()), |came| check_growth(node, before, provisional.0, came));
+            let before = std::mem::replace(&mut self.provisional[node], held);
+            let verdict = came.map_or(Ok(()), |came| check_growth(node, before, held, came));
             self.judge(verdict);
             if let Some((strangers, limit)) = self.hosts[node].strangers() {
                 let verdict = check_strangers(node, strangers, limit);
@@ -557,7 +565,7 @@ impl World {
     fn judge(&mut self, verdict: Result<(), Violation>) {
         if let Err(violation) = verdict {
             let words = violation.to_string();
-            self.trace.add(Entry::new(self.queue.now(), violation.node, What::Violated, words));
+            self.trace.add(Entry::new(self.queue.now(), violation.node.unwrap_or_default(), What::Violated, words));
             self.violations.push(violation);
         }
     }
@@ -602,6 +610,7 @@ impl World {
             situations: self.situations,
             refusals: self.refusals,
             violations: self.violations,
+            played: self.played,
             plan: self.plan,
             entries: self.trace.into_entries(),
         }

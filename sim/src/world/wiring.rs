@@ -282,7 +282,7 @@ impl World {
         }
         let link = &mut self.wires[way.link].toward(way.to).link;
         let before = link.counts;
-        let mut arrivals = Vec::new();
+        let mut arrivals = std::mem::take(&mut self.landing);
         let left = link.send(now, bytes, &mut arrivals);
         let counts = link.counts;
         if own {
@@ -304,7 +304,7 @@ impl World {
         // There is a verdict for what comes in one piece. A datagram has no length but its own.
         let whole = if datagram { says_its_length } else { arrivals.len() == 1 };
         let has_verdict = matches!(intent, Intent::Broken | Intent::Futile);
-        for Arrival { at, mut bytes, damaged } in arrivals {
+        for Arrival { at, mut bytes, damaged } in arrivals.drain(..) {
             let intent = if damaged || has_verdict && !whole { Intent::Tampered } else { intent };
             if datagram {
                 let length = (bytes.len() as u32).to_be_bytes();
@@ -312,6 +312,7 @@ impl World {
             }
             self.queue.schedule(at, Event::Arrive { way, bytes, intent, epoch, frame });
         }
+        self.landing = arrivals;
     }
 
     /// Whether a frame goes through an open channel of `node`, as what belongs to a channel inside it does: whatever it

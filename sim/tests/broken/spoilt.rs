@@ -9,7 +9,7 @@ use razor::identity::Identifier;
 use razor::machine::{Deadline, Snapshot};
 use razor::routing::Address;
 use razor_sim::checker::MARK;
-use razor_sim::host::{Face, Host, Input, Origin, Output, Shown, Work};
+use razor_sim::host::{Burden, Face, Host, Input, Origin, Output, Shown, Work};
 use razor_sim::{Plan, Preset, Seed, World, party};
 
 /// How a node is spoilt.
@@ -124,9 +124,12 @@ impl Host for Spoiled {
         picture
     }
 
-    fn provisional(&self) -> (usize, usize) {
-        let (held, limit) = self.inner.provisional();
-        if self.spoilt == Spoilt::HoldsTooMuch && self.inputs > 100 { (limit + 1, limit) } else { (held, limit) }
+    fn burden(&self) -> Burden {
+        let burden = self.inner.burden();
+        if self.spoilt == Spoilt::HoldsTooMuch && self.inputs > 100 {
+            return Burden { held: burden.limit + 1, ..burden };
+        }
+        burden
     }
 
     fn names(&self) -> Vec<Identifier> {

@@ -11,6 +11,7 @@ mod identities;
 mod noise;
 mod presentations;
 mod routing;
+mod serial;
 mod sessions;
 mod tcp;
 
@@ -45,6 +46,7 @@ pub fn kinds() -> Vec<Kind> {
         codecs::KINDS,
         routing::KINDS,
         tcp::KINDS,
+        serial::KINDS,
         noise::KINDS,
         identities::KINDS,
         presentations::KINDS,

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::item::Item;
-use super::{channel, identity, message};
+use super::{channel, identity, message, serial};
 
 /// A kind of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     TcpStream,
     /// One or more TCP frames: a length and a transport message each
     TcpFrame,
+    /// What comes on a serial line: frames between bytes 00
+    SerialLine,
     /// A transport message
     TransportMessage,
     /// A route
@@ -50,7 +52,7 @@ pub(crate) struct Keys {
 }
 
 /// The kinds that have a structure to tell them by, in the order they are tried.
-const STRUCTURED: [Kind; 11] = [
+const STRUCTURED: [Kind; 12] = [
     Kind::TcpStream,
     Kind::TcpFrame,
     Kind::TransportMessage,
@@ -62,6 +64,7 @@ const STRUCTURED: [Kind; 11] = [
     Kind::Address,
     Kind::Route,
     Kind::Ping,
+    Kind::SerialLine,
 ];
 
 impl Kind {
@@ -81,6 +84,7 @@ impl Kind {
         match self {
             Kind::TcpStream => message::stream(bytes, base, keys),
             Kind::TcpFrame => message::frames(bytes, base, keys),
+            Kind::SerialLine => serial::line(bytes, base, keys),
             Kind::TransportMessage => message::transport(bytes, base, keys),
             Kind::Route => message::route(bytes, base),
             Kind::Address => message::address(bytes, base),

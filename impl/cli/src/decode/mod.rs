@@ -7,6 +7,7 @@ mod kind;
 mod message;
 mod pcap;
 mod scribe;
+mod serial;
 mod streams;
 
 use std::path::PathBuf;

@@ -18,6 +18,25 @@ fn recorded_history() -> Vec<u8> {
 }
 
 #[test]
+fn a_serial_line_is_explained_frame_by_frame() {
+    // The heartbeat of the chapter, noise, and the heartbeat again.
+    let answer = detected("000a018380804 07c7ec99900".replace(' ', "").as_str());
+    assert_eq!((answer.kind, answer.holds), (Kind::SerialLine, true));
+    assert!(
+        answer.render(12).contains("     3       4      transport message   (TCP transport)"),
+        "{}",
+        answer.render(12)
+    );
+    let noisy = "000a0183808040 7c7ec99900 555555 00 0a0183808040 7c7ec99800".replace(' ', "");
+    let answer = explain(Some(Kind::SerialLine), &input::unhex(&noisy).expect("hex"), &Keys::default());
+    let faults: Vec<_> = answer.item.items.iter().filter_map(|item| item.fault.as_ref()).collect();
+    assert_eq!(faults.iter().map(|fault| fault.requirement).collect::<Vec<_>>(), ["SER-4", "SER-5"]);
+    assert_eq!(faults[0].offset, 12);
+    let cut = explain(Some(Kind::SerialLine), &[0, 10, 1], &Keys::default());
+    assert_eq!(cut.item.first_fault().map(|fault| fault.requirement), Some("SER-2"));
+}
+
+#[test]
 fn a_frame_is_explained_down_to_its_addresses() {
     let answer = detected("00000013 83818200446563686f81820043617070420102");
     assert_eq!((answer.kind, answer.holds), (Kind::TcpFrame, true));

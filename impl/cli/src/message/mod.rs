@@ -1,5 +1,6 @@
 //! `razor message`: sends messages along routes, and through secure channels.
 
+mod lines;
 mod measure;
 mod way;
 
@@ -9,12 +10,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use razor::error::Blame;
 use razor::routing::Route;
 use razor_tokio::{Error, Identity, Node, Received};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::failure::{Failure, Result};
+use crate::signals::Signals;
+use crate::suite::SuiteName;
 use crate::{identity, os};
 use measure::{Load, Measured};
 use way::{Through, Way};
@@ -47,8 +51,8 @@ impl MessageCommand {
 ///
 /// A route names what a message passes, separated by =>: TCP addresses as 1#HOST:PORT, workers by their names. The
 /// TCP address at its beginning is dialled. With --through the message goes through secure channels, and --to begins
-/// where the innermost ends. With --count many messages are sent, and latencies are printed instead of answers.
-/// Exits with 0 if every message was answered.
+/// where the innermost ends. With --count many messages are sent, and latencies are printed instead of answers; with
+/// --lines each line of standard input is one. Exits with 0 if every message was answered.
 #[derive(Debug, Args)]
 struct Send {
     /// The payload: text, or - for standard input [default: hello]
@@ -73,6 +77,12 @@ struct Send {
     /// How many messages are in flight with --count
     #[arg(long, value_name = "N", default_value_t = 1, requires = "count", value_parser = clap::value_parser!(u64).range(1..=4096))]
     window: u64,
+    /// Send each line of standard input, when the one before has its answer
+    #[arg(long, conflicts_with_all = ["payload", "size", "count"])]
+    lines: bool,
+    /// The suite of the channels
+    #[arg(long, value_name = "SUITE", default_value = "aes-256-gcm", requires = "through")]
+    suite: SuiteName,
     /// How many seconds connecting, a channel, and each answer may take
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
@@ -90,24 +100,34 @@ impl Send {
                 Some(_) => Node::builder().storage(storage?).start()?,
                 None => Node::start()?,
             };
-            let result = self.send(&node, payload).await;
-            node.shutdown().await;
-            result
+            let mut signals = Signals::catch()?;
+            let (result, signalled) = tokio::select! {
+                result = self.send(&node, payload) => (result, None),
+                (_, code) = signals.next() => (Ok(ExitCode::FAILURE), Some(code)),
+            };
+            // Whose channels end hears of it in any case, and who is told twice does not wait.
+            tokio::select! {
+                () = node.shutdown() => {}
+                (_, code) = signals.next() => std::process::exit(code),
+            }
+            signalled.map_or(result, |code| std::process::exit(code))
         })
     }
 
     async fn send(&self, node: &Node, payload: Vec<u8>) -> Result {
         let identity = self.identity(node).await?;
-        let way = Way::open(node, identity.as_ref(), &self.through, &self.to, self.timeout).await?;
+        let way = Way::open(node, identity.as_ref(), &self.through, self.suite, &self.to, self.timeout).await?;
         if !self.json {
             way.channels().for_each(|(route, peer)| eprintln!("secure channel along {route} with {peer}"));
         }
         match self.count {
+            None if self.lines => lines::run(node, &way, self.timeout, self.json).await,
             None => self.one(node, &way, &payload).await,
             Some(count) => {
                 let size = payload.len();
                 let load = Load { count, window: self.window, payload: payload.into(), patience: self.timeout };
-                self.many(&way, size, count, measure::run(node, &way, &load).await?)
+                let measured = measure::run(node, &way, &load).await?;
+                self.many(node, &way, size, count, measured).await
             }
         }
     }
@@ -147,25 +167,36 @@ impl Send {
             answer = asking => answer.map_err(|_| Error::Timeout).flatten(),
             _ = way.gone() => Err(Error::Stopped),
         };
-        let answer = answer.map_err(|error| match way.is_gone() {
-            Some(what) => Failure::failed(format!("no answer from `{}`: {what} was closed by the other side", self.to)),
-            None => self.unanswered(&error),
-        })?;
+        let answer = match (answer, way.is_gone()) {
+            (Ok(answer), _) => answer,
+            (Err(_), Some(what)) => {
+                return Err(Failure::failed(format!(
+                    "no answer from `{}`: {what} was closed by the other side",
+                    self.to
+                )));
+            }
+            (Err(error), None) => return Err(self.unanswered(node, &error).await),
+        };
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         if self.json {
             return print_json(&One { answer: Answer::of(&answer), milliseconds, channels: channels(way) });
         }
-        match Answer::of(&answer) {
-            Answer { text: Some(text), .. } => crate::outln!("{text}"),
-            Answer { hex, .. } => crate::outln!("0x{hex}"),
-        }
+        Answer::of(&answer).print();
         Ok(ExitCode::SUCCESS)
     }
 
-    fn unanswered(&self, error: &Error) -> Failure {
+    async fn unanswered(&self, node: &Node, error: &Error) -> Failure {
         let Error::Timeout = error else {
             return Failure::failed(format!("the message was not sent to `{}`: {error}", self.to));
         };
+        // What is dropped on its way through this node is nobody's error, and counted.
+        let failures = node.status().await.map(|status| status.failures).unwrap_or_default();
+        if let Some((requirement, _)) = failures.keys().find(|(_, blame)| *blame == Blame::Limit) {
+            return Failure::failed(format!(
+                "the message did not leave this node for `{}`: it is beyond a limit [{requirement}]; send less at once",
+                self.to
+            ));
+        }
         let who = if self.through.0.is_empty() { "" } else { ", and does its node trust your identity" };
         Failure::failed(format!(
             "no answer from `{}` within {} s; is every worker on the way there and open to you{who}?",
@@ -174,7 +205,7 @@ impl Send {
         ))
     }
 
-    fn many(&self, way: &Way, size: usize, count: u64, measured: Measured) -> Result {
+    async fn many(&self, node: &Node, way: &Way, size: usize, count: u64, measured: Measured) -> Result {
         let Measured { latency, answered, lost, took, broken } = measured;
         let seconds = took.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "for people")]
@@ -212,7 +243,7 @@ impl Send {
         }
         match broken {
             Some(why) => Err(Failure::failed(format!("it ended after {answered} of {count} answers: {why}"))),
-            None if answered == 0 => Err(self.unanswered(&Error::Timeout)),
+            None if answered == 0 => Err(self.unanswered(node, &Error::Timeout).await),
             None if answered < count => Ok(ExitCode::FAILURE),
             None => Ok(ExitCode::SUCCESS),
         }
@@ -241,6 +272,13 @@ impl Answer {
         // What a peer sends must not steer a terminal.
         let plain = |text: &&str| !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
         Self { text: std::str::from_utf8(payload).ok().filter(plain).map(Into::into), hex: hex::encode(payload) }
+    }
+
+    fn print(&self) {
+        match &self.text {
+            Some(text) => crate::outln!("{text}"),
+            None => crate::outln!("0x{}", self.hex),
+        }
     }
 }
 

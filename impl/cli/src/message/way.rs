@@ -12,6 +12,7 @@ use razor_tokio::{ChannelOptions, Connection, Error, Identity, Node, Reach, Secu
 use tokio::time::timeout;
 
 use crate::failure::{Failure, Result};
+use crate::suite::SuiteName;
 
 /// The channels that are to be opened, from the outermost to the innermost.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -99,6 +100,7 @@ impl Way {
         node: &Node,
         identity: Option<&Identity>,
         through: &Through,
+        suite: SuiteName,
         to: &Route,
         patience: Duration,
     ) -> Result<Self> {
@@ -111,10 +113,11 @@ impl Way {
         let mut way = Self { connection, channels: Vec::new(), route: to.clone() };
         if let Some(identity) = identity {
             for wanted in &through.0 {
-                let options = ChannelOptions::trusting(match wanted.trust.as_slice() {
+                let trust = match wanted.trust.as_slice() {
                     [] => Trust::Everyone,
                     trusted => Trust::AnyOf(trusted.to_vec()),
-                });
+                };
+                let options = ChannelOptions { suite: suite.into(), ..ChannelOptions::trusting(trust) };
                 let opening = node.create_secure_channel(identity, way.onward(&wanted.route), options);
                 let channel = match timeout(patience, opening).await {
                     Ok(channel) => channel.map_err(|error| no_channel(&wanted.route, error))?,

@@ -8,7 +8,6 @@ mod report;
 mod serve;
 mod settings;
 mod show;
-mod signals;
 mod start;
 
 use clap::{Args, Subcommand};

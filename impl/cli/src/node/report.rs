@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::ValueEnum as _;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use razor_tokio::{Node, Result};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::onward::Kept;
 use super::settings::Through;
 use crate::failure::quoted;
+use crate::suite::SuiteName;
 
 /// What does not change while a node runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub(super) struct Facts {
     pub(super) identity: Option<Named>,
     /// With whom it opens channels; with everybody, if nothing is said.
     pub(super) trust: Option<Vec<String>>,
+    /// How channels are encrypted, if there are any.
+    pub(super) suite: Option<SuiteName>,
     /// What its peers reach.
     pub(super) workers: Vec<Reached>,
 }
@@ -170,7 +174,8 @@ impl Facts {
         let route = |to: &str| quoted(&format!("1#{at} => {to}"));
         let channel = find(Role::Channels, true).map(|listener| {
             let trust = self.identity.iter().map(|it| format!(" --trust {}", it.identifier)).collect::<String>();
-            format!("--through {}{trust}", route(&listener.address))
+            let suite = self.other_suite().map(|suite| format!(" --suite {suite}")).unwrap_or_default();
+            format!("--through {}{trust}{suite}", route(&listener.address))
         });
         let send = match (channel, find(Role::Echo, false), find(Role::Echo, true)) {
             (Some(channel), Some(echo), _) => format!("{channel} --to {}", quoted(&echo.address)),
@@ -179,6 +184,12 @@ impl Facts {
             (None, _, None) => return None,
         };
         Some(format!("razor message send hello {send}"))
+    }
+
+    /// The suite, unless it is the usual one.
+    fn other_suite(&self) -> Option<String> {
+        let other = self.suite.filter(|suite| *suite != SuiteName::default())?;
+        other.to_possible_value().map(|value| value.get_name().to_owned())
     }
 
     /// How to ask the node for its report.
@@ -205,6 +216,9 @@ impl fmt::Display for Facts {
                 Some([]) => writeln!(f, "trusts      nobody")?,
                 Some(trusted) => trusted.iter().try_for_each(|it| writeln!(f, "trusts      {it}"))?,
             }
+        }
+        if let Some(suite) = self.other_suite() {
+            writeln!(f, "suite       {suite}")?;
         }
         for Reached { address, role, through } in &self.workers {
             let role = match role {

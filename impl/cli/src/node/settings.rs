@@ -6,11 +6,13 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use razor::identity::Identifier;
+use razor::routing::{Address, Route};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::endpoint::Endpoint;
 use super::logs::{Format, Level};
 use crate::failure::{Failure, Result};
+use crate::suite::SuiteName;
 
 /// Everything that can be said about a node. What is not said is `None`.
 #[derive(Debug, Default, PartialEq, Args, Deserialize)]
@@ -26,6 +28,9 @@ pub(super) struct Settings {
     #[arg(long, value_name = "IDENTIFIER")]
     #[serde(deserialize_with = "identifiers")]
     pub(super) trust: Option<Vec<Identifier>>,
+    /// The suite of the channels [default: aes-256-gcm]
+    #[arg(long, value_name = "SUITE")]
+    pub(super) suite: Option<SuiteName>,
     /// Run a worker that sends everything back [without a name: echo]
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "echo")]
     pub(super) echo: Option<String>,
@@ -63,6 +68,15 @@ pub(super) struct Settings {
     /// How it is written [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub(super) log_format: Option<Format>,
+}
+
+/// The most bytes of an address.
+const ADDRESS: usize = 255;
+
+/// Whether a route, as it is written, can lead to a worker of this name.
+fn is_worker(name: &str) -> bool {
+    let route = name.parse::<Route>().is_ok_and(|route| route == Route::from(Address::from(name)));
+    route && (1..=ADDRESS).contains(&name.len())
 }
 
 /// From where a worker is reached.
@@ -146,6 +160,7 @@ impl Settings {
             listen: self.listen.or(others.listen),
             channels: self.channels.or(others.channels),
             trust: self.trust.or(others.trust),
+            suite: self.suite.or(others.suite),
             echo: self.echo.or(others.echo),
             echo_through: self.echo_through.or(others.echo_through),
             hop: self.hop.or(others.hop),
@@ -181,14 +196,22 @@ impl Settings {
         let mut names: Vec<&str> =
             [&self.channels, &self.echo, &self.hop].into_iter().flatten().map(String::as_str).collect();
         names.extend(self.connect.iter().flatten().map(|it| it.name.as_str()));
+        if let Some(name) = names.iter().find(|name| !is_worker(name)) {
+            return Err(Failure::usage(format!(
+                "no route leads to a worker named `{name}`; give it a name of 1 to {ADDRESS} bytes without `#`, `=>` and `\\`"
+            )));
+        }
         names.sort_unstable();
         if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
             return Err(Failure::usage(format!("two workers are named `{name}`; give one of them another name")));
         }
-        if self.trust.is_some() && self.channels.is_none() {
-            return Err(Failure::usage(
-                "--trust says with whom channels are opened, and there are none; add --channels",
-            ));
+        for (name, is_said, what) in [
+            ("trust", self.trust.is_some(), "with whom channels are opened"),
+            ("suite", self.suite.is_some(), "how channels are encrypted"),
+        ] {
+            if is_said && self.channels.is_none() {
+                return Err(Failure::usage(format!("--{name} says {what}, and there are none; add --channels")));
+            }
         }
         Ok(())
     }
@@ -229,6 +252,7 @@ mod tests {
             listen = ["127.0.0.1:4000"]
             channels = "api"
             trust = ["{id}"]
+            suite = "aes-128-gcm"
             echo = "echo"
             echo-through = "both"
             hop = "hop"
@@ -277,6 +301,11 @@ mod tests {
             "echo = \"e\"\nhop = \"e\"",
             "echo-through = \"tcp\"",
             "echo = \"e\"\necho-through = \"channels\"",
+            "suite = \"aes-128-gcm\"",
+            "echo = \"\"",
+            "echo = \"1#host:4000\"",
+            "hop = \"a => b\"",
+            &format!("echo = \"{}\"", "e".repeat(256)),
         ] {
             assert!(parse(text).unwrap().check().is_err(), "{text}");
         }

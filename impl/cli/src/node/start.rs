@@ -17,10 +17,10 @@ use super::entrance::{Dialled, Doors};
 use super::onward::{self, Kept};
 use super::report::{Facts, Named, Role, Source};
 use super::settings::{Settings, Through};
-use super::signals::Signals;
 use super::{logs, serve};
 use crate::failure::{Failure, Result};
 use crate::os;
+use crate::signals::Signals;
 
 /// Where a node listens unless it is told otherwise: on this machine alone.
 const LISTEN: &str = "127.0.0.1:4000";
@@ -34,6 +34,9 @@ pub(super) struct Start {
     /// Take what is not said by flags from this file: TOML, with the names of the flags
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Say how the node runs in one line of JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -43,16 +46,17 @@ impl Start {
         let file = self.config.as_deref().map(Settings::read).transpose()?;
         let settings = self.settings.or(file.unwrap_or_default());
         settings.check()?;
-        logs::begin(settings.log_level.unwrap_or_default(), settings.log_format.unwrap_or_default());
+        let logs = logs::begin(settings.log_level.unwrap_or_default(), settings.log_format.unwrap_or_default());
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let shards = settings.shards.map_or_else(cores, |shards| usize::from(shards.get()));
-        os::runtime(shards)?.block_on(run(settings, shards))
+        let result = os::runtime(shards)?.block_on(run(settings, shards, self.json));
+        logs.finish();
+        result
     }
 }
 
-async fn run(settings: Settings, shards: usize) -> Result {
-    let mut signals = Signals::catch()
-        .map_err(|e| Failure::failed(format!("signals cannot be caught: {e}; is the system out of resources?")))?;
+async fn run(settings: Settings, shards: usize, json: bool) -> Result {
+    let mut signals = Signals::catch()?;
     let dir = settings.dir.clone().map_or_else(os::data_dir, Ok)?;
     let endpoint = settings.status.clone().unwrap_or_else(|| Endpoint::of(&dir)).listen().await?;
     let node = Node::builder().shards(shards).storage(Storage::at(&dir)).start()?;
@@ -60,7 +64,7 @@ async fn run(settings: Settings, shards: usize) -> Result {
     let running = begin(&node, &settings, &dir, shards, endpoint, &mut tasks).await;
     let result = match running {
         Ok(facts) => {
-            greet(&facts, settings.dir.as_deref());
+            greet(&facts, settings.dir.as_deref(), json);
             tracing::info!(node = %env!("CARGO_PKG_VERSION"), listening = ?facts.listening, "the node runs");
             let (signal, _) = signals.next().await;
             tracing::info!(%signal, "the node shuts down");
@@ -95,6 +99,7 @@ async fn begin(
         listening: Vec::new(),
         status: endpoint.endpoint().to_string(),
         identity: None,
+        suite: settings.channels.as_ref().map(|_| settings.suite.unwrap_or_default()),
         trust: settings.trust.as_ref().map(|trust| trust.iter().map(Identifier::to_string).collect()),
         workers: Vec::new(),
     };
@@ -112,7 +117,10 @@ async fn begin(
     if let (Some(address), Some((name, identity))) = (&settings.channels, identity) {
         let trust = settings.trust.clone().map_or(Trust::Everyone, Trust::AnyOf);
         let options = ListenerOptions {
-            channel: ChannelOptions::trusting(trust),
+            channel: ChannelOptions {
+                suite: settings.suite.unwrap_or_default().into(),
+                ..ChannelOptions::trusting(trust)
+            },
             reached_through: doors.listeners.clone(),
             ..ListenerOptions::default()
         };
@@ -164,7 +172,11 @@ fn cannot_listen(error: Error) -> Failure {
 }
 
 /// Says that the node runs, and how it is used.
-fn greet(facts: &Facts, dir: Option<&Path>) {
+fn greet(facts: &Facts, dir: Option<&Path>, json: bool) {
+    if json {
+        crate::outln!("{}", serde_json::to_string(facts).unwrap_or_default());
+        return;
+    }
     crate::out!("the node runs\n{facts}");
     crate::outln!("            {}", facts.show(dir));
     match facts.other_side() {

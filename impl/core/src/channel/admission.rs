@@ -6,13 +6,13 @@
 //! therefore displaces itself before it displaces anybody else. Nobody knows who is behind a half-open
 //! handshake, so it falls at random; of the open channels it is the one that has been silent for longest.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::env::{Entropy, Instant, Purpose};
 use crate::identity::Identifier;
 use crate::machine::Snapshot;
 use crate::node::Provenance;
+use crate::ordered::{Map, Set};
 use crate::routing::Address;
 
 /// How much a listener bears. A source is one connection, or one authenticated peer of an outer channel.
@@ -72,11 +72,11 @@ impl Default for Places {
 #[derive(Debug)]
 pub struct Admission {
     places: Places,
-    half_open: BTreeMap<Address, Provenance>,
+    half_open: Map<Address, Provenance>,
     half_open_by_source: Tally<Provenance>,
-    open: BTreeMap<Address, Open>,
-    open_by_source: BTreeMap<Provenance, Source>,
-    open_by_peer: BTreeMap<Identifier, Silence>,
+    open: Map<Address, Open>,
+    open_by_source: Map<Provenance, Source>,
+    open_by_peer: Map<Identifier, Silence>,
     /// How many open channels each source has.
     shares: Tally<Provenance>,
 }
@@ -92,7 +92,7 @@ struct Open {
 }
 
 /// Open channels, those that have been silent for longest first.
-type Silence = BTreeSet<(Instant, Address)>;
+type Silence = Set<(Instant, Address)>;
 
 /// The open channels of one source.
 #[derive(Debug, Default)]
@@ -106,11 +106,11 @@ impl Admission {
     pub fn new(places: Places) -> Self {
         Self {
             places: places.clamped(),
-            half_open: BTreeMap::new(),
+            half_open: Map::new(),
             half_open_by_source: Tally::default(),
-            open: BTreeMap::new(),
-            open_by_source: BTreeMap::new(),
-            open_by_peer: BTreeMap::new(),
+            open: Map::new(),
+            open_by_source: Map::new(),
+            open_by_peer: Map::new(),
             shares: Tally::default(),
         }
     }
@@ -149,10 +149,13 @@ impl Admission {
             self.leave(&other);
             evicted.push(other);
         }
-        let of_source = self.open_by_source.entry(source).or_default();
+        let mut of_source = self.open_by_source.remove(&source).unwrap_or_default();
         of_source.silence.insert((now, address.clone()));
         of_source.peers.add(peer);
-        self.open_by_peer.entry(peer).or_default().insert((now, address.clone()));
+        self.open_by_source.insert(source, of_source);
+        let mut of_peer = self.open_by_peer.remove(&peer).unwrap_or_default();
+        of_peer.insert((now, address.clone()));
+        self.open_by_peer.insert(peer, of_peer);
         self.shares.add(source);
         self.open.insert(address.clone(), Open { source, peer, heard: now });
         evicted
@@ -160,7 +163,8 @@ impl Admission {
 
     /// Where an open channel came from: what is opened inside a channel of this listener came from where that did.
     fn root(&self, source: Provenance) -> Provenance {
-        let outer = source.peer().and_then(|peer| self.open_by_peer.get(peer)?.first());
+        let outer =
+            source.peer().filter(|_| !planted!(InnerIsOwnSource)).and_then(|peer| self.open_by_peer.get(peer)?.first());
         outer.and_then(|(_, address)| self.open.get(address)).map_or(source, |outer| outer.source)
     }
 
@@ -266,7 +270,7 @@ impl Admission {
         }
         let held = u64::try_from(theirs.len()).ok()?;
         let random = u64::from_le_bytes(entropy.array(Purpose::Eviction));
-        let nth = usize::try_from(random.checked_rem(held)?).ok()?;
+        let nth = if planted!(EvictsTheFirst) { 0 } else { usize::try_from(random.checked_rem(held)?).ok()? };
         theirs.get(nth).copied().cloned()
     }
 }
@@ -274,13 +278,13 @@ impl Admission {
 /// How many each has, and who has the most. Who has none is not in it.
 #[derive(Debug)]
 struct Tally<K> {
-    counts: BTreeMap<K, usize>,
-    ranks: BTreeSet<(usize, K)>,
+    counts: Map<K, usize>,
+    ranks: Set<(usize, K)>,
 }
 
 impl<K> Default for Tally<K> {
     fn default() -> Self {
-        Self { counts: BTreeMap::new(), ranks: BTreeSet::new() }
+        Self { counts: Map::new(), ranks: Set::new() }
     }
 }
 
@@ -561,7 +565,7 @@ mod tests {
             assert_eq!(door.open(n, 1, n as u8), None);
         }
         assert_eq!(door.open_from(10, source(1), 1), [name(0), name(4)]);
-        assert_eq!((door.0.shares.of(&source(1)), door.0.open_by_peer[&peer(1)].len()), (6, 4));
+        assert_eq!((door.0.shares.of(&source(1)), door.0.open_by_peer.get(&peer(1)).map(Set::len)), (6, Some(4)));
     }
 
     //= spec/src/channels.md#chn-66

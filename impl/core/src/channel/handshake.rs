@@ -80,6 +80,7 @@ enum Side<S: Suite> {
 }
 
 impl<S: Suite> Handshake<S> {
+    #[cfg(feature = "initiator")]
     pub(super) fn initiate(shared: &mut Shared, env: &mut Env<'_>, route: &Route) -> Self {
         //= spec/src/channels.md#chn-2
         //# An initiator MUST send message 1 with an empty payload.
@@ -240,6 +241,7 @@ impl<S: Suite> Handshake<S> {
                 }
                 self.admitted(shared, side, peer)
             }
+            Err(error) if planted!(RefusalEndsInitiator) => Next::Failed(error),
             Err(error) => match side {
                 Side::Initiator { waiting, .. } => {
                     self.enter(Stage::AwaitMessage2((*waiting).clone()));
@@ -273,7 +275,11 @@ impl<S: Suite> Handshake<S> {
     fn open(&mut self, peer: Peer, finished: &Finished, follows: bool) -> Next<S> {
         let Peer { identifier, credentials, remote } = peer;
         let session = Box::new(Session::new(identifier, remote, finished, follows));
-        Next::Open { session, credentials, held: core::mem::take(&mut self.held) }
+        let mut held = core::mem::take(&mut self.held);
+        if planted!(ForgetsHeld) {
+            held.clear();
+        }
+        Next::Open { session, credentials, held }
     }
 
     /// Keeps a message that may make sense later.
@@ -282,7 +288,8 @@ impl<S: Suite> Handshake<S> {
         //# A party MUST bound the number and the bytes of messages that it holds until the handshake is finished, and drop what exceeds them.
         let bytes = self.held_bytes().saturating_add(message.footprint());
         let limits = &shared.config.hold;
-        if (self.held.len() >= limits.messages || bytes > limits.bytes) && !planted!(HoldsWithoutBound) {
+        let number = if planted!(HoldsAnyNumber) { 0 } else { self.held.len() };
+        if (number >= limits.messages || bytes > limits.bytes) && !planted!(HoldsWithoutBound) {
             message.wipe();
             return Err(Error::limit("CHN-21", "too much came before the handshake was finished"));
         }
@@ -324,6 +331,8 @@ fn read_message_2<S: Suite>(
 }
 
 /// Who the peer is: its history, then its attestation of the very key that it used, then our policy.
+// Large on the stack, and not there while the others are.
+#[inline(never)]
 fn verify(shared: &Shared, env: &Env<'_>, payload: &[u8], remote_static: &PublicKey) -> Result<Presented> {
     //= spec/src/channels.md#chn-6
     //# A party MUST verify the peer's change history and derive the peer's identifier from it.

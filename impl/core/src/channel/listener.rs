@@ -121,6 +121,7 @@ impl<S: Suite> Worker for Listener<S> {
                 }
             }
             News::Heard => self.admission.heard(cx.now(), child),
+            News::Gone if planted!(KeepsPlaceOfGone) => {}
             News::Gone => {
                 self.admission.leave(child);
             }

@@ -148,6 +148,7 @@ impl Shared {
 
 impl<S: Suite> Channel<S> {
     /// Starts a channel to the listener at the end of `route`: message 1 is the first output.
+    #[cfg(feature = "initiator")]
     pub fn initiate(env: &mut Env<'_>, config: Arc<Config>, addresses: Addresses, route: &Route) -> Self {
         let mut shared = Shared::new(config, addresses, env.now);
         let handshake = Handshake::initiate(&mut shared, env, route);

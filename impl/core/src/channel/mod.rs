@@ -13,10 +13,12 @@
 //! | `window` | which nonces are still taken |
 //! | `message` | what stands under the encryption |
 //! | `trust`, `admission` | with whom, and how many at once |
-//! | `worker`, `listener` | the channel in a node: its two addresses, and where strangers begin |
+//! | `worker`, `create`, `listener` | the channel in a node: its two addresses, and how it begins on either side |
 
 mod admission;
 mod config;
+#[cfg(feature = "initiator")]
+mod create;
 mod handshake;
 mod keys;
 mod listener;
@@ -32,6 +34,10 @@ mod worker;
 
 pub use admission::{Admission, Places};
 pub use config::{Config, HandshakeTime, HoldLimits, OrphanTime};
+#[cfg(feature = "initiator")]
+pub use create::create;
+#[cfg(feature = "initiator")]
+pub(crate) use create::create_within;
 pub use keys::{Decryptor, Encryptor, INTERVAL};
 pub use listener::{LISTENER, Listening, listen};
 pub use machine::{Addresses, Channel, Event, Input, Output, Ticket};
@@ -39,5 +45,4 @@ pub use message::{Padding, PaddingLimit, Plaintext, decode, encode_close, encode
 pub use state::State;
 pub use trust::{Trust, TrustPolicy};
 pub use window::{Fresh, WINDOW, Window};
-pub(crate) use worker::create_within;
-pub use worker::{DECRYPTOR, ENCRYPTOR, create};
+pub use worker::{DECRYPTOR, ENCRYPTOR};

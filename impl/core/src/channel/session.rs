@@ -217,7 +217,11 @@ impl<S: Suite> Session<S> {
         //= spec/src/channels.md#chn-50
         //# A party MUST drop a RefreshCredentials whose change history does not verify as that of the channel's peer.
         let limits = &shared.config.presentation_limits;
-        let identity = Identity::import_within(history, Some(&self.peer), &limits.history)?;
+        let identity = Identity::import_within(
+            history,
+            Some(&self.peer).filter(|_| !planted!(RefreshesAnybody)),
+            &limits.history,
+        )?;
         //= spec/src/channels.md#chn-59
         //# A party MUST drop a RefreshCredentials whose credentials would be refused in a presentation.
         let credentials = PresentedCredential::decode_list(credentials, limits)?;

@@ -58,6 +58,7 @@ impl Presentation {
     /// # Errors
     /// `COD-*`, `IDN-*`, `PUR-1`, `PUR-2`, `PUR-12`, `VLT-*` as for histories and attestations; `PUR-20`
     /// when there are too many credentials, `EXT-1` too many unknown items, `PUR-21` when one is too long, `PUR-22` when one is none.
+    #[inline(never)]
     pub fn decode(bytes: &[u8], limits: &PresentationLimits) -> Result<Self> {
         let mut reader = Reader::new(bytes);
         let unknown = reader.open_array_of(3)?;
@@ -88,6 +89,7 @@ impl Presentation {
     ///
     /// # Errors
     /// `PUR-3` to `PUR-11` as for every attestation; `PUR-15` when it attests another key.
+    #[inline(never)]
     pub fn verify(self, static_key: &PublicKey, now: Timestamp) -> Result<Presented> {
         let attested = self.attestation.verify(&self.identity, now)?;
         //= spec/src/purpose-keys.md#pur-15

@@ -1,12 +1,12 @@
 //! What is known of others: admitting received histories, and keeping them.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::history::{Comparison, Identity};
 use super::identifier::Identifier;
 use super::limits::HistoryLimits;
 use crate::error::{Error, Result};
+use crate::ordered::Map;
 
 /// A question to the store of known change histories.
 #[derive(Debug, Clone)]
@@ -107,9 +107,9 @@ pub fn admit(known: Option<&[u8]>, received: Identity) -> Result<Admission> {
 /// fixed number of bytes; the one unused for longest goes first.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
-    entries: BTreeMap<Identifier, Entry>,
+    entries: Map<Identifier, Entry>,
     /// Strangers by the time of their last use.
-    by_use: BTreeMap<u64, Identifier>,
+    by_use: Map<u64, Identifier>,
     uses: u64,
     limit: usize,
     held: usize,
@@ -135,7 +135,7 @@ impl MemoryStore {
 
     /// An empty store in which strangers share `limit` bytes.
     pub const fn new(limit: usize) -> Self {
-        Self { entries: BTreeMap::new(), by_use: BTreeMap::new(), uses: 0, limit, held: 0 }
+        Self { entries: Map::new(), by_use: Map::new(), uses: 0, limit, held: 0 }
     }
 
     /// Keeps an identity for ever: the node's own, or one that its policies name.

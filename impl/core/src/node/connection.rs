@@ -1,7 +1,7 @@
 //! Connections of a node: framing on one side, a worker with two addresses on the other.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -18,6 +18,7 @@ use super::{Node, Output, Source};
 use crate::env::{Env, Instant};
 use crate::error::{Error, Result};
 use crate::machine::{Deadline, Machine, Refused};
+use crate::ordered::{Map, Set};
 use crate::routing::{Address, Message};
 use crate::transport::{self, Tcp};
 
@@ -53,8 +54,8 @@ pub(super) struct Connection {
     deadline: Option<Deadline>,
     /// Its share of [`Connections::held`].
     held: usize,
-    /// When something last came or went on it, if it may be closed for another: its entry in [`Connections::idle`].
-    idle_since: Option<Instant>,
+    /// If it may be closed for another.
+    idle: Option<Idle>,
     /// What waits for its peer while that takes nothing.
     blocked: Load,
 }
@@ -81,7 +82,7 @@ impl Connection {
             ready: false,
             deadline: None,
             held: 0,
-            idle_since: None,
+            idle: None,
             blocked: Load { messages: 0, bytes: 0 },
         }
     }
@@ -109,6 +110,14 @@ impl Connection {
     }
 }
 
+/// Since when nothing has come or gone.
+#[derive(Clone, Copy)]
+struct Idle {
+    since: Instant,
+    /// Its entry in [`Connections::idle`]: this or an earlier time.
+    listed: Instant,
+}
+
 struct Stalled {
     crossing: Crossing,
     since: Instant,
@@ -120,23 +129,24 @@ struct Stalled {
 /// All connections.
 #[derive(Default)]
 pub(super) struct Connections {
-    open: BTreeMap<ConnectionId, Connection>,
+    open: Map<ConnectionId, Connection>,
     /// Those that can go on, each once.
     ready: VecDeque<ConnectionId>,
     /// When each wants attention.
-    deadlines: BTreeSet<(Instant, ConnectionId)>,
+    deadlines: Set<(Instant, ConnectionId)>,
     /// Bytes of messages that are not complete, not read or stalled, of all connections.
     held: usize,
     by_held: Ranking,
     /// What waits for peers that take nothing, by messages and by bytes.
     by_messages: Ranking,
     by_bytes: Ranking,
-    /// Those that were accepted, by the time when something last came or went.
-    idle: BTreeSet<(Instant, ConnectionId)>,
+    /// Those that were accepted, by a time when something came or went: the last one, or an earlier one. Connections are
+    /// looked for here only when the node is full of them, so that what comes and goes need not move them.
+    idle: Set<(Instant, ConnectionId)>,
     /// Bytes of messages that are stalled at links.
     crossed: usize,
     links: usize,
-    aliases: BTreeMap<Address, ConnectionId>,
+    aliases: Map<Address, ConnectionId>,
     highest: Option<ConnectionId>,
 }
 
@@ -171,9 +181,24 @@ impl Connections {
 
     /// Something came or went.
     pub(super) fn touch(&mut self, id: ConnectionId, now: Instant) {
-        if let Some(since) = self.open.get_mut(&id).and_then(|connection| connection.idle_since.as_mut()) {
-            self.idle.remove(&(core::mem::replace(since, now), id));
-            self.idle.insert((now, id));
+        if let Some(idle) = self.open.get_mut(&id).and_then(|connection| connection.idle.as_mut()) {
+            idle.since = now;
+        }
+    }
+
+    /// The accepted connection on which nothing has come or gone for the longest, and since when. What comes and goes
+    /// on a connection moves it at most once.
+    fn longest_idle(&mut self) -> Option<(Instant, ConnectionId)> {
+        loop {
+            let first = *self.idle.first()?;
+            let idle = self.open.get_mut(&first.1)?.idle.as_mut()?;
+            if idle.since == idle.listed {
+                return Some(first);
+            }
+            idle.listed = idle.since;
+            let moved = (idle.listed, first.1);
+            self.idle.remove(&first);
+            self.idle.insert(moved);
         }
     }
 
@@ -250,8 +275,8 @@ impl Connections {
         if !is_link {
             self.by_held.change(id, connection.held, 0);
         }
-        if let Some(since) = connection.idle_since {
-            self.idle.remove(&(since, id));
+        if let Some(idle) = connection.idle {
+            self.idle.remove(&(idle.listed, id));
         }
         if let Some(deadline) = connection.deadline {
             self.deadlines.remove(&(deadline.at, id));
@@ -286,11 +311,11 @@ impl Node {
             self.connections.aliases.insert(alias, id);
         }
         // Whoever dialled knows best how long a connection is of use.
-        let idle_since = how.accepted_by.map(|_| self.now);
-        self.connections.idle.extend(idle_since.map(|since| (since, id)));
+        let idle = how.accepted_by.map(|_| Idle { since: self.now, listed: self.now });
+        self.connections.idle.extend(idle.map(|idle| (idle.listed, id)));
         let framing = Framing::Tcp(Box::new(Tcp::new(self.config.tcp.clone(), self.now)));
         let connection = Connection::new(framing, worker, sender.clone());
-        self.opened(id, Connection { alias: how.alias, idle_since, ..connection });
+        self.opened(id, Connection { alias: how.alias, idle, ..connection });
         self.pump(id);
         Ok(sender)
     }
@@ -300,7 +325,7 @@ impl Node {
         //= spec/src/nodes.md#nod-34
         //# A node that has as many connections as it may MUST close, for a new one, the accepted connection on which nothing came or went for the longest, if that is no less than the idle time.
         if self.connections.open.len() >= self.config.connections
-            && let Some(&(since, id)) = self.connections.idle.first()
+            && let Some((since, id)) = self.connections.longest_idle()
             && since + self.config.idle <= self.now
         {
             self.close(id, IDLE);
@@ -577,7 +602,8 @@ impl Connections {
             let Load { messages, bytes } = connection.blocked;
             assert!(connection.held == 0 || connection.tcp().is_none() || self.by_held.contains(*id, connection.held));
             assert!(messages == 0 || (self.by_messages.contains(*id, messages) && self.by_bytes.contains(*id, bytes)));
-            assert!(connection.idle_since.is_none_or(|since| self.idle.contains(&(since, *id))));
+            let listed = |idle: Idle| idle.listed <= idle.since && self.idle.contains(&(idle.listed, *id));
+            assert!(connection.idle.is_none_or(listed));
         }
         let count = |has: fn(&Connection) -> bool| self.open.values().filter(|connection| has(connection)).count();
         assert_eq!(self.by_held.len(), count(|connection| connection.held > 0 && connection.tcp().is_some()));
@@ -585,7 +611,7 @@ impl Connections {
             let blocked = count(|connection| connection.blocked.messages > 0);
             (blocked, blocked)
         });
-        assert_eq!(self.idle.len(), count(|connection| connection.idle_since.is_some()));
+        assert_eq!(self.idle.len(), count(|connection| connection.idle.is_some()));
     }
 
     /// How many stand in line. Whoever waits does, or was woken.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::connection::RECEIVER;
-use super::table::{Credit, Load, Resident, cost};
+use super::table::{Credit, Extras, Load, Resident, cost};
 use super::waiting::Room;
 use super::worker::{
     Answer, ConnectionId, Context, Delivery, News, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId,
@@ -57,11 +57,11 @@ impl Node {
         provenance: Provenance,
         moves: bool,
     ) -> Result<(), Undelivered> {
-        self.resolve(&mut message, provenance)?;
         let first = message.onward().first().ok_or(NO_ROUTE)?;
         //= spec/src/nodes.md#nod-2
         //# A node MUST drop a message whose first onward address no worker has, and tell its peer nothing.
-        let found = self.table.find(first);
+        let found =
+            if first.is_local() { self.table.find(first) } else { Some(self.resolve(&mut message, provenance)?) };
         if planted!(AnswersStrays) && found.is_none() {
             message.turn_round();
             return self.pass(source, message, provenance, moves);
@@ -137,22 +137,20 @@ impl Node {
         self.table.get(id).and_then(Resident::flow).is_some_and(|flow| flow.spawned_by.is_some())
     }
 
-    /// Replaces a transport address at the front of a local sender's route by the connection to it.
-    fn resolve(&mut self, message: &mut Message, provenance: Provenance) -> Result<()> {
-        let Some(first) = message.onward().first() else { return Ok(()) };
-        if first.is_local() {
-            return Ok(());
-        }
+    /// Replaces a transport address at the front of a local sender's route by the connection to it, and says where that
+    /// leads.
+    fn resolve(&self, message: &mut Message, provenance: Provenance) -> Result<(WorkerId, Port)> {
         //= spec/src/nodes.md#nod-3
         //# A node MUST NOT open or choose a connection because of a transport address in a route that a peer supplied.
         let guest = provenance.peer().is_some() && planted!(GuestChoosesConnection);
         if !provenance.is_local() && !guest && !planted!(PeerChoosesConnection) {
             return Err(FOREIGN);
         }
-        let sender = self.connections.dialled(&first.to_owned()).ok_or(UNKNOWN)?.sender.clone();
+        let first = message.onward().first().ok_or(NO_ROUTE)?;
+        let connection = self.connections.dialled(&first.to_owned()).ok_or(UNKNOWN)?;
         message.pop_onward()?;
-        message.push_onward(sender.as_ref());
-        Ok(())
+        message.push_onward(connection.sender.as_ref());
+        self.table.find(connection.sender.as_ref()).ok_or(UNKNOWN)
     }
 
     /// Flow control, then both access controls.
@@ -209,12 +207,12 @@ impl Node {
 
     /// Puts a worker that has a message and is ready for it into the queue, once.
     pub(super) fn schedule(&mut self, id: WorkerId) {
-        let blocked = self.table.get(id).is_none_or(|resident| self.is_blocked(resident));
-        if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut())
-            && !extras.scheduled
-            && !extras.inbox.deliveries.is_empty()
-            && !blocked
-        {
+        let Some(resident) = self.table.get(id) else { return };
+        let waits = |extras: &Extras| !extras.scheduled && !extras.inbox.deliveries.is_empty();
+        if !resident.extras.as_deref().is_some_and(waits) || self.is_blocked(resident) {
+            return;
+        }
+        if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
             extras.scheduled = true;
             self.scheduled.push_back(id);
         }

@@ -1,18 +1,20 @@
 //! What failed, and how often.
 
-use alloc::collections::BTreeMap;
-
 use crate::error::{Blame, Error};
+use crate::ordered::Map;
 
 /// Failures by requirement and blame. Both are constants of the program, so there are as many entries as
 /// it has kinds of errors, whatever a peer does; only the first failure of a kind allocates.
 #[derive(Debug, Default)]
-pub(super) struct Failures(BTreeMap<(&'static str, Blame), u64>);
+pub(super) struct Failures(Map<(&'static str, Blame), u64>);
 
 impl Failures {
     pub(super) fn count(&mut self, error: Error) {
-        let count = self.0.entry((error.requirement(), error.blame())).or_default();
-        *count = count.saturating_add(1);
+        let kind = (error.requirement(), error.blame());
+        match self.0.get_mut(&kind) {
+            Some(count) => *count = count.saturating_add(1),
+            None => drop(self.0.insert(kind, 1)),
+        }
     }
 
     /// In the order of the requirements' names.

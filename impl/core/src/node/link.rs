@@ -54,6 +54,7 @@ impl Worker for Gate {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
         let Delivery { mut message, port, provenance } = delivery;
         message.push_onward(self.gateway.as_ref());
+        let provenance = if planted!(GateIsLocal) { Provenance::LOCAL } else { provenance };
         cx.forward(port, message, provenance);
         Ok(())
     }

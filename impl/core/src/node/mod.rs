@@ -19,7 +19,7 @@ mod waiting;
 mod worker;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -39,6 +39,7 @@ pub use worker::{
 use crate::env::{Entropy, Env, Instant};
 use crate::error::{Blame, Error, Result};
 use crate::machine::{Deadline, Machine, Refused, Snapshot};
+use crate::ordered::Map;
 use crate::routing::{Address, Message};
 
 use self::connection::Connections;
@@ -163,6 +164,18 @@ pub struct Counters {
     pub relayouts: u64,
 }
 
+/// What a node holds of what nobody has authenticated. Bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burden {
+    /// What it holds: messages that wait or are not complete, and what its workers say that they hold.
+    pub held: usize,
+    /// The most that this may be.
+    pub limit: usize,
+    /// The first address of a worker that holds more than it says that it ever does, or for which more messages wait than
+    /// may. There is none, unless bounds are broken.
+    pub overdrawn: Option<Address>,
+}
+
 const NO_INBOX: Error = Error::misuse("NOD-32", "the owner has no inbox with this address");
 
 /// Who sends a message.
@@ -193,7 +206,7 @@ pub struct Node {
     news: VecDeque<(WorkerId, Address, News)>,
     /// What waits in all inboxes and outboxes together.
     queued: Queues,
-    timers: BTreeMap<(Instant, u64), (WorkerId, &'static str)>,
+    timers: Map<(Instant, u64), (WorkerId, &'static str)>,
     /// Whether timers are due that the last call left.
     overdue: bool,
     requests: Requests,
@@ -237,7 +250,7 @@ impl Node {
             scheduled: VecDeque::new(),
             news: VecDeque::new(),
             queued: Queues::default(),
-            timers: BTreeMap::new(),
+            timers: Map::new(),
             overdue: false,
             requests,
             outputs: VecDeque::new(),
@@ -268,6 +281,12 @@ impl Node {
             None => self.table.find(address.as_ref())?.0,
         };
         self.table.get(id)?.flow()?.producer
+    }
+
+    /// The flow control id under which the listener makes producers that has made the worker at `address`, if one has.
+    pub fn spawner_of(&self, address: &Address) -> Option<FlowControlId> {
+        let (id, _) = self.table.find(address.as_ref())?;
+        self.table.get(id)?.flow()?.spawned_by
     }
 
     /// Takes over a connection that the driver has made. `id` must be higher than that of any connection
@@ -378,15 +397,28 @@ impl Node {
         way.is_some_and(|way| self.connections.dialled(&way).is_none() && !self.has_worker(&way))
     }
 
-    /// The first address of a worker that holds more provisional state than it says that it ever does, or for which more
-    /// messages wait than may. There is none, unless bounds are broken.
-    pub fn overdrawn(&self) -> Option<Address> {
-        let mut residents = self.table.residents();
-        let overdrawn = residents.find(|resident| {
+    /// What it holds of what nobody has authenticated, in all, and what it may.
+    pub fn burden(&self) -> Burden {
+        // What waits on a link is no larger than what may wait for a worker.
+        let links = self.connections.links().saturating_mul(self.config.inbox_bytes);
+        // Relays send on what they took even when that has become larger.
+        let relayed = self.config.queue.saturating_mul(outbox::ADDED);
+        let queued = self.config.queue_bytes.saturating_add(relayed);
+        let mut burden = Burden {
+            held: self.connections.held().saturating_add(self.queued.load.bytes),
+            limit: self.config.held.saturating_add(queued).saturating_add(links),
+            overdrawn: None,
+        };
+        for resident in self.table.residents() {
+            let (held, limit) = (resident.worker.provisional(), resident.worker.provisional_limit());
             let waiting = resident.extras.as_ref().map_or(0, |extras| extras.inbox.load.messages);
-            waiting > self.config.inbox || resident.worker.provisional() > resident.worker.provisional_limit()
-        });
-        overdrawn?.addresses.first().cloned()
+            if (held > limit || waiting > self.config.inbox) && burden.overdrawn.is_none() {
+                burden.overdrawn = resident.addresses.first().cloned();
+            }
+            burden.held = burden.held.saturating_add(held);
+            burden.limit = burden.limit.saturating_add(limit);
+        }
+        burden
     }
 
     /// How many workers there are.
@@ -470,6 +502,7 @@ impl Machine for Node {
             }
             Input::SendFrom { inbox, message, provenance } => {
                 let (id, port) = self.inbox(&inbox)?;
+                let provenance = if planted!(OwnerLendsItsName) { Provenance::LOCAL } else { provenance };
                 //= spec/src/nodes.md#nod-19
                 //# A worker that sends a received message on MUST NOT change its provenance.
                 self.dispatch(Source::Worker(id, port), message, provenance).map_err(|refused| match refused {
@@ -516,18 +549,11 @@ impl Machine for Node {
     }
 
     fn provisional(&self) -> usize {
-        let node = self.connections.held().saturating_add(self.queued.load.bytes);
-        self.table.residents().map(|resident| resident.worker.provisional()).fold(node, usize::saturating_add)
+        self.burden().held
     }
 
     fn provisional_limit(&self) -> usize {
-        // What waits on a link is no larger than what may wait for a worker.
-        let links = self.connections.links().saturating_mul(self.config.inbox_bytes);
-        // Relays send on what they took even when that has become larger.
-        let relayed = self.config.queue.saturating_mul(outbox::ADDED);
-        let queued = self.config.queue_bytes.saturating_add(relayed);
-        let node = self.config.held.saturating_add(queued).saturating_add(links);
-        self.table.residents().map(|resident| resident.worker.provisional_limit()).fold(node, usize::saturating_add)
+        self.burden().limit
     }
 }
 

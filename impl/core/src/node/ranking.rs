@@ -1,12 +1,11 @@
 //! Who has the most of something, found without looking at everybody.
 
-use alloc::collections::BTreeSet;
-
 use super::worker::ConnectionId;
+use crate::ordered::Set;
 
 /// Connections by an amount. Those that have nothing are not in it.
 #[derive(Default)]
-pub(super) struct Ranking(BTreeSet<(usize, ConnectionId)>);
+pub(super) struct Ranking(Set<(usize, ConnectionId)>);
 
 impl Ranking {
     /// The amount of a connection has changed.

@@ -1,21 +1,20 @@
 //! Questions to vaults and stores that wait for their answer.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-
 use super::worker::{RequestId, WorkerId};
 use crate::env::Instant;
+use crate::ordered::{Map, Set};
 
 /// The requests of all workers, at most so many at once.
 pub(super) struct Requests {
     limit: usize,
     next: u64,
-    open: BTreeMap<RequestId, (WorkerId, Instant)>,
-    by_worker: BTreeSet<(WorkerId, RequestId)>,
+    open: Map<RequestId, (WorkerId, Instant)>,
+    by_worker: Set<(WorkerId, RequestId)>,
 }
 
 impl Requests {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, next: 0, open: BTreeMap::new(), by_worker: BTreeSet::new() }
+        Self { limit, next: 0, open: Map::new(), by_worker: Set::new() }
     }
 
     /// The counter from which numbers are given.

@@ -1,10 +1,11 @@
 //! Who waits for room, in the order in which they came.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 
 use super::worker::{ConnectionId, Port, WorkerId};
 use crate::env::Instant;
 use crate::machine::Deadline;
+use crate::ordered::{Map, Set};
 
 /// What there is no room in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +30,12 @@ pub(super) type Place = (Room, u64);
 
 #[derive(Default)]
 pub(super) struct Waiting {
-    lines: BTreeMap<Place, Waiter>,
+    lines: Map<Place, Waiter>,
     next: u64,
     /// Outboxes whose first message may find room now, each once.
     pub(super) ready: VecDeque<(WorkerId, Port)>,
     /// When the first messages of outboxes have waited long enough.
-    pub(super) deadlines: BTreeSet<(Instant, WorkerId, Port)>,
+    pub(super) deadlines: Set<(Instant, WorkerId, Port)>,
 }
 
 impl Waiting {

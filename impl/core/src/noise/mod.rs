@@ -28,7 +28,11 @@
 //! [`Suite`]: crate::vault::suite::Suite
 //! [`NeedsStaticDh`]: initiator::NeedsStaticDh
 
+#[cfg(feature = "initiator")]
 pub mod initiator;
+#[cfg(not(feature = "initiator"))]
+#[path = "without_initiator.rs"]
+pub(crate) mod initiator;
 mod profile;
 pub mod responder;
 mod symmetric;

@@ -347,8 +347,12 @@ impl Message {
     }
 
     fn write(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(room) = self.bytes.get_mut(at..at.saturating_add(bytes.len())) {
-            room.copy_from_slice(bytes);
+        let Some(room) = self.bytes.get_mut(at..at.saturating_add(bytes.len())) else { return };
+        match (room, bytes) {
+            // Heads: a call that copies them costs more than they do.
+            ([to], [from]) => *to = *from,
+            ([to, next], [from, after]) => (*to, *next) = (*from, *after),
+            (room, bytes) => room.copy_from_slice(bytes),
         }
     }
 

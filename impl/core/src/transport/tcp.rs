@@ -262,6 +262,9 @@ impl Tcp {
             self.limit = None;
         }
         while self.state == State::Open && !self.unread().is_empty() {
+            if planted!(FrameTimeSlides) {
+                self.limit = None;
+            }
             if self.limit.is_none() && !planted!(FrameWithoutEnd) {
                 self.limit = Some(self.now + self.config.frame_time);
             }

@@ -11,8 +11,14 @@ mod hash;
 mod key;
 #[cfg(any(test, feature = "null-vault"))]
 pub mod null;
+#[cfg(feature = "p256")]
+mod p256;
+#[cfg(not(feature = "p256"))]
+#[path = "without_p256.rs"]
+mod p256;
 mod signing;
 mod software;
+mod static_key;
 pub mod suite;
 mod x25519;
 
@@ -21,6 +27,7 @@ pub use hash::Hash;
 pub use key::Key;
 pub use signing::sha256;
 pub use software::{SigningKind, SoftwareVault};
+pub use static_key::StaticKey;
 pub use x25519::{Agreement, SecretKey, X25519};
 
 use core::fmt;

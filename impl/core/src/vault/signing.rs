@@ -7,11 +7,10 @@
 
 use core::fmt;
 
-use p256::ecdsa::signature::Verifier;
 use sha2::{Digest, Sha256};
 
 use super::x25519::below_prime;
-use super::{KeyHandle, Signature, VerifyingKey};
+use super::{KeyHandle, Signature, VerifyingKey, p256};
 use crate::error::{Error, Result};
 
 /// SHA-256, the hash of everything that is signed.
@@ -40,7 +39,7 @@ impl VerifyingKey {
     pub fn validate(&self) -> Result<()> {
         match self {
             VerifyingKey::Ed25519(bytes) => ed25519(bytes).map(|_| ()),
-            VerifyingKey::P256(bytes) => p256_key(bytes).map(|_| ()),
+            VerifyingKey::P256(bytes) => p256::validate(bytes),
         }
     }
 
@@ -66,15 +65,7 @@ impl VerifyingKey {
                     .verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
                     .map_err(|_| Error::misbehaved("VLT-22", "an Ed25519 signature does not verify"))
             }
-            (VerifyingKey::P256(key), Signature::P256(signature)) => {
-                let wrong = Error::misbehaved("VLT-24", "an ECDSA P-256 signature does not verify");
-                let signature = p256::ecdsa::Signature::from_slice(signature).map_err(|_| wrong)?;
-                //= spec/src/vaults.md#vlt-24
-                //# An ECDSA P-256 signature MUST be made and verified over the SHA-256 of the 32-byte hash.
-                //= spec/src/vaults.md#vlt-25
-                //# A verifier MUST accept an ECDSA P-256 signature whether its s is in the lower or in the upper half.
-                p256_key(key)?.verify(message, &signature).map_err(|_| wrong)
-            }
+            (VerifyingKey::P256(key), Signature::P256(signature)) => p256::verify(key, message, signature),
             //= spec/src/vaults.md#vlt-21
             //# A verifier MUST refuse a signature whose kind is not the kind of the key.
             _ => Err(Error::misbehaved("VLT-21", "a signature is of another kind than the key")),
@@ -138,11 +129,4 @@ fn ed25519(bytes: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey> {
         return Err(Error::misbehaved("VLT-23", "an Ed25519 public key is of small order or not canonical"));
     }
     Ok(key)
-}
-
-fn p256_key(bytes: &[u8; 65]) -> Result<p256::ecdsa::VerifyingKey> {
-    //= spec/src/vaults.md#vlt-26
-    //# A verifier MUST refuse a P-256 public key that is not the uncompressed encoding of a point on the curve.
-    p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
-        .map_err(|_| Error::malformed("VLT-26", "a P-256 public key is not a point of the curve"))
 }

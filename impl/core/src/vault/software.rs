@@ -1,18 +1,18 @@
 //! The software vault: long-term keys in memory. Spec: "Vaults and suites", section "Signing".
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use core::fmt;
-use core::marker::PhantomData;
 
-use p256::ecdsa::signature::Signer;
+use ed25519_dalek::Signer;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{
-    Agreement, Answer, KeyHandle, PublicKey, Request, SecretKey, SharedSecret, Signature, VerifyingKey, X25519,
+    Agreement, Answer, KeyHandle, PublicKey, Request, SecretKey, SharedSecret, Signature, StaticKey, VerifyingKey,
+    X25519, p256,
 };
 use crate::env::{Entropy, Purpose};
 use crate::error::{Error, Result};
+use crate::ordered::Map;
 
 /// The two kinds of signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,10 +25,10 @@ pub enum SigningKind {
 
 /// A long-term secret. Each kind wipes itself when it is dropped, and stays where it is until then: in the tree of keys
 /// it would be moved about, and leave its bytes in each place.
-enum Secret {
+enum Secret<A> {
     Ed25519(Box<ed25519_dalek::SigningKey>),
-    P256(Box<p256::ecdsa::SigningKey>),
-    X25519(Box<SecretKey>),
+    P256(Box<p256::SigningKey>),
+    X25519(Box<StaticKey<A>>),
 }
 
 //= spec/src/vaults.md#vlt-29
@@ -36,7 +36,7 @@ enum Secret {
 const _: () = {
     const fn wiped_on_drop<T: ZeroizeOnDrop>() {}
     wiped_on_drop::<ed25519_dalek::SigningKey>();
-    wiped_on_drop::<p256::ecdsa::SigningKey>();
+    wiped_on_drop::<p256::SigningKey>();
     wiped_on_drop::<SecretKey>();
 };
 
@@ -46,8 +46,7 @@ const _: () = {
 ///
 /// `A` is how static keys agree; anything but X25519 is for fuzzing and simulation.
 pub struct SoftwareVault<A = X25519> {
-    keys: BTreeMap<KeyHandle, Secret>,
-    agreement: PhantomData<fn() -> A>,
+    keys: Map<KeyHandle, Secret<A>>,
 }
 
 impl SoftwareVault {
@@ -60,28 +59,30 @@ impl SoftwareVault {
 impl<A: Agreement> SoftwareVault<A> {
     /// An empty vault whose static keys agree as `A` says.
     pub fn with_agreement() -> Self {
-        Self { keys: BTreeMap::new(), agreement: PhantomData }
+        Self { keys: Map::new() }
     }
 
     /// Makes a signing key.
     ///
     /// # Errors
-    /// None in practice: `VLT-30` if the randomness gave no P-256 scalar sixteen times in a row.
+    /// `VLT-34` for P-256 in a program without it. None else in practice: `VLT-30` if the randomness gave no P-256 scalar
+    /// sixteen times in a row.
     pub fn generate_signing_key(&mut self, kind: SigningKind, entropy: &mut dyn Entropy) -> Result<VerifyingKey> {
         // A random string is no P-256 scalar once in 2^32 times.
-        for _ in 0..16 {
+        let mut tries = 15_u8;
+        loop {
             let secret = Zeroizing::new(entropy.array(Purpose::LongTermKey));
-            if let Ok(key) = self.import_signing_key(kind, &secret) {
-                return Ok(key);
+            match self.import_signing_key(kind, &secret) {
+                Err(_) if tries > 0 => tries = tries.saturating_sub(1),
+                made => return made,
             }
         }
-        Err(INVALID_SECRET)
     }
 
     /// Takes a signing key: the 32-byte seed of Ed25519, or the big-endian scalar of P-256.
     ///
     /// # Errors
-    /// `VLT-30` when the bytes are no P-256 scalar.
+    /// `VLT-30` when the bytes are no P-256 scalar, `VLT-34` when the program has no P-256.
     pub fn import_signing_key(&mut self, kind: SigningKind, secret: &[u8; 32]) -> Result<VerifyingKey> {
         let (secret, public) = match kind {
             SigningKind::Ed25519 => {
@@ -90,12 +91,8 @@ impl<A: Agreement> SoftwareVault<A> {
                 (Secret::Ed25519(Box::new(key)), public)
             }
             SigningKind::P256 => {
-                //= spec/src/vaults.md#vlt-30
-                //# A vault MUST refuse to import a P-256 secret that is zero or not below the order of the group.
-                let key = p256::ecdsa::SigningKey::from_slice(secret).map_err(|_| INVALID_SECRET)?;
-                let point = key.verifying_key().to_sec1_point(false);
-                let public = VerifyingKey::P256(point.as_bytes().try_into().map_err(|_| INVALID_SECRET)?);
-                (Secret::P256(Box::new(key)), public)
+                let (key, public) = p256::SigningKey::new(secret)?;
+                (Secret::P256(Box::new(key)), VerifyingKey::P256(public))
             }
         };
         self.keys.insert(public.handle(), secret);
@@ -113,8 +110,9 @@ impl<A: Agreement> SoftwareVault<A> {
     }
 
     fn keep_static_key(&mut self, secret: SecretKey) -> PublicKey {
-        let public = A::public_key(&secret);
-        self.keys.insert(KeyHandle::of(&public.0), Secret::X25519(Box::new(secret)));
+        let key = StaticKey::new(secret);
+        let public = key.public();
+        self.keys.insert(KeyHandle::of(&public.0), Secret::X25519(Box::new(key)));
         public
     }
 
@@ -147,11 +145,7 @@ impl<A: Agreement> SoftwareVault<A> {
             //= spec/src/vaults.md#vlt-20
             //# An Ed25519 signature MUST be plain Ed25519 over the 32-byte hash.
             Some(Secret::Ed25519(key)) => Ok(Signature::Ed25519(key.sign(hash).to_bytes())),
-            Some(Secret::P256(key)) => {
-                // RFC 6979: `sign` hashes its input, which is the second of the two hashes.
-                let signature: p256::ecdsa::Signature = key.sign(hash);
-                Ok(Signature::P256(signature.to_bytes().into()))
-            }
+            Some(Secret::P256(key)) => Ok(Signature::P256(key.sign(hash))),
             //= spec/src/vaults.md#vlt-31
             //# A vault MUST refuse to use a key for another operation than the one it was made for.
             Some(Secret::X25519(_)) => Err(Error::misuse("VLT-31", "a static X25519 key cannot sign")),
@@ -165,15 +159,7 @@ impl<A: Agreement> SoftwareVault<A> {
     /// `VLT-31` when there is no such static key; `VLT-32` when the result is all zeros.
     pub fn static_dh(&self, handle: &KeyHandle, peer: &PublicKey) -> Result<SharedSecret> {
         match self.keys.get(handle) {
-            Some(Secret::X25519(key)) => {
-                let shared = A::agree(key, peer);
-                //= spec/src/vaults.md#vlt-32
-                //# A vault MUST refuse a static Diffie-Hellman whose result is all zeros.
-                if shared.is_zero() {
-                    return Err(Error::misbehaved("VLT-32", "a Diffie-Hellman with a point of small order"));
-                }
-                Ok(shared)
-            }
+            Some(Secret::X25519(key)) => key.agree(peer),
             Some(_) => Err(Error::misuse("VLT-31", "a signing key cannot do Diffie-Hellman")),
             None => Err(UNKNOWN_KEY),
         }
@@ -206,4 +192,3 @@ impl<A> fmt::Debug for SoftwareVault<A> {
 }
 
 const UNKNOWN_KEY: Error = Error::misuse("VLT-31", "the vault holds no key of this handle");
-const INVALID_SECRET: Error = Error::misuse("VLT-30", "these bytes are no P-256 secret key");

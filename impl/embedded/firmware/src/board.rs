@@ -1,31 +1,42 @@
 //! The emulated board: a UART, a clock, and the keys and the randomness of a test.
 //!
-//! **Nothing here is secret.** QEMU's board has no source of randomness, so the seed is fixed and everybody knows it, and
-//! with it every key. A real board has a generator in hardware.
+//! **Nothing here is secret.** QEMU's board has no source of randomness, so everybody can compute what it draws, and with
+//! it every key. A real board has a generator in hardware.
 
-use razor::Result;
-use razor::env::{Entropy, Instant, Purpose, Seeded, Timestamp};
-use razor::vault::{self, SoftwareVault};
+use razor::env::{Entropy, Instant, Purpose, Timestamp};
+#[cfg(feature = "responder")]
+use razor::node::{Answer, Request};
+#[cfg(feature = "responder")]
+use razor::vault::SecretKey;
 use razor_embedded::Board;
+#[cfg(feature = "responder")]
+use razor_embedded::Keys;
 
 use crate::clock;
+use crate::known::Known;
 use crate::uart::Uart;
 
-/// The seed of all randomness, for emulation.
-pub const SEED: u64 = 0x005e_edf0_7e57;
-
-/// The wall-clock time at which the board is switched on: it has no calendar. The host's node is told the same.
-pub const WALL: u64 = 1_750_000_000;
-
 pub struct Emulated {
-    pub uart: Uart,
-    pub entropy: Seeded,
-    pub vault: SoftwareVault,
+    uart: Uart,
+    known: Known,
+    #[cfg(feature = "responder")]
+    keys: Keys,
+}
+
+impl Emulated {
+    pub fn new(uart: Uart) -> Self {
+        Self {
+            uart,
+            known: Known(0),
+            #[cfg(feature = "responder")]
+            keys: Keys::new(SecretKey::new(*include_bytes!(concat!(env!("OUT_DIR"), "/static-key")))),
+        }
+    }
 }
 
 impl Entropy for Emulated {
     fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
-        self.entropy.fill(purpose, out);
+        self.known.fill(purpose, out);
     }
 }
 
@@ -35,7 +46,7 @@ impl Board for Emulated {
     }
 
     fn wall(&mut self) -> Timestamp {
-        Timestamp(WALL).plus(clock::now().since(Instant::ZERO).as_secs())
+        clock::wall()
     }
 
     fn read(&mut self, _: usize, into: &mut [u8]) -> usize {
@@ -52,8 +63,9 @@ impl Board for Emulated {
         bytes.iter().take_while(|byte| self.uart.write(**byte)).count()
     }
 
-    fn answer(&mut self, request: &vault::Request) -> Result<vault::Answer> {
-        self.vault.answer(request)
+    #[cfg(feature = "responder")]
+    fn answer(&mut self, request: &Request) -> Answer {
+        self.keys.answer(request)
     }
 
     /// The clock ticks every millisecond, so no time is missed by more.

@@ -23,6 +23,17 @@ unsafe impl InterruptNumber for Received {
     }
 }
 
+/// The table of the board's interrupts ends with the only one that is ever on. It ends a sleep, and is not taken.
+// SAFETY: the name and the section are those that the processor's runtime expects.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".vector_table.interrupts")]
+static __INTERRUPTS: [unsafe extern "C" fn(); 1] = {
+    unsafe extern "C" {
+        fn DefaultHandler();
+    }
+    [DefaultHandler]
+};
+
 /// The UART. There is one.
 pub struct Uart(());
 

@@ -3,10 +3,9 @@
 //! The node connects to it by TCP. What it transmits is put on the line as the chapter "Serial transport" says.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::machine::Machine as _;
@@ -39,11 +38,10 @@ struct Shared {
 }
 
 impl Line {
-    /// Opens a line to the UART at this address.
-    pub(crate) async fn open(uart: SocketAddr) -> Result<Self, Fault> {
-        let uart = connect(uart).await?;
+    /// Opens a line to the UART that connects here, for a node that connects there.
+    pub(crate) async fn open(uart: TcpListener, listener: TcpListener) -> Result<Self, Fault> {
+        let (uart, _) = uart.accept().await?;
         uart.set_nodelay(true)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::<Shared>::default();
         let (injected, queue) = mpsc::channel(16);
@@ -61,6 +59,11 @@ impl Line {
         self.shared.harmed.load(Ordering::Relaxed)
     }
 
+    /// Returns when the board is gone.
+    pub(crate) async fn closed(&self) {
+        self.injected.closed().await;
+    }
+
     /// Puts bytes on the line to the board, between two frames.
     pub(crate) async fn inject(&self, bytes: Vec<u8>) -> Result<(), Fault> {
         Ok(self.injected.send(bytes).await?)
@@ -71,18 +74,6 @@ impl Line {
 pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
     encode(&mut Serial::new(Config::DEFAULT), [&length, message].concat()).unwrap_or_default()
-}
-
-/// The emulator takes a moment before it listens.
-async fn connect(uart: SocketAddr) -> io::Result<TcpStream> {
-    let mut tried = 0;
-    loop {
-        match TcpStream::connect(uart).await {
-            Err(_) if tried < 100 => tried += 1,
-            connected => return connected,
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Serves one connection of a node after the other, over the same line.

@@ -1,7 +1,8 @@
 //! What the board and the node on this machine do with each other.
 
-use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::Ipv4Addr;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -9,15 +10,15 @@ use razor::env::{Entropy, Purpose, Seeded};
 use razor_tokio::{
     ChannelOptions, Connection, Context, Identifier, Identity, ListenerOptions, Node, SecureChannel, Trust,
 };
+use tokio::net::TcpListener;
 
+use crate::emulator::{self, Board, Image};
 use crate::line::{self, Line};
-use crate::{Fault, Outcome};
+use crate::status::Status;
+use crate::{Fault, Outcome, demand};
 
 /// No answer of the board takes longer.
 const SOON: Duration = Duration::from_secs(20);
-
-/// The wall-clock time at which the board is switched on, as its firmware says: it has no calendar.
-const WALL: u64 = 1_750_000_000;
 
 /// Keys are renewed after so many messages. Spec: "Secure channels".
 const REKEY: usize = 32;
@@ -25,37 +26,46 @@ const REKEY: usize = 32;
 /// A scene.
 type Scene = for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
-/// All scenes, in the order in which they are played.
-pub(crate) const ALL: [(&str, Scene); 6] = [
+/// All scenes, in the order in which they are played. That of the board's own channel needs an image that begins any.
+pub(crate) const ALL: [(&str, Scene); 7] = [
     ("plain echo", |stage| Box::pin(plain_echo(stage))),
     ("a channel, initiated by the host", |stage| Box::pin(channel_by_host(stage))),
-    ("a channel, initiated by the board", |stage| Box::pin(channel_by_board(stage))),
+    (BY_BOARD, |stage| Box::pin(channel_by_board(stage))),
+    ("a channel inside a channel, through a third node", |stage| Box::pin(channel_inside_a_channel(stage))),
     ("1,000 messages with rekeys", |stage| Box::pin(many_messages(stage))),
     ("a noisy line", |stage| Box::pin(noisy_line(stage))),
     ("garbage", |stage| Box::pin(garbage(stage))),
 ];
 
-/// The node on this machine, and the line to the board.
+pub(crate) const BY_BOARD: &str = "a channel, initiated by the board";
+
+/// A board, the line to it, and the node on this machine.
 pub(crate) struct Stage {
+    image: Image,
+    _board: Board,
     line: Line,
     node: Node,
     identity: Identity,
     connection: Connection,
     me: Context,
-    channel: Option<SecureChannel>,
+    /// The channel to the board, and who asks through it.
+    channel: Option<(SecureChannel, Context)>,
     /// Who the board has proved to be.
     board: Option<Identifier>,
     asked: u64,
 }
 
 impl Stage {
-    pub(crate) async fn new(line: Line) -> Result<Self, Fault> {
-        let begun = Instant::now();
-        let node = Node::builder().wall_clock(move || WALL + begun.elapsed().as_secs()).start()?;
+    /// Switches a board on with this firmware, and connects a node to it.
+    pub(crate) async fn open(image: Image, built: &Path) -> Result<Self, Fault> {
+        let uart = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let board = emulator::start(built, uart.local_addr()?)?;
+        let line = Line::open(uart, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?).await?;
+        let node = Node::start()?;
         let identity = node.create_identity().await?;
         let connection = node.connect(&line.address.to_string()).await?;
         let me = node.open("me").reached_through(connection.reach()).context().await?;
-        Ok(Self { line, node, identity, connection, me, channel: None, board: None, asked: 0 })
+        Ok(Self { image, _board: board, line, node, identity, connection, me, channel: None, board: None, asked: 0 })
     }
 
     /// The next number of a name that nobody has used.
@@ -64,20 +74,35 @@ impl Stage {
         self.asked
     }
 
-    async fn echo(&mut self, payload: &[u8]) -> Result<(), Fault> {
+    pub(crate) async fn echo(&mut self, payload: &[u8]) -> Result<(), Fault> {
         let answer = self.me.request(self.connection.route("echo"), payload, SOON).await?;
         same(answer.payload(), payload)
     }
 
     /// What the board says of itself.
-    async fn status(&mut self) -> Result<BTreeMap<String, u64>, Fault> {
+    pub(crate) async fn status(&mut self) -> Result<Status, Fault> {
         let answer = self.me.request(self.connection.route("status"), b"", SOON).await?;
-        let text = String::from_utf8(answer.payload().to_vec())?;
-        let pair = |word: &str| word.split_once('=').and_then(|(name, n)| Some((name.to_owned(), n.parse().ok()?)));
-        Ok(text.split(' ').filter_map(pair).collect())
+        Status::decode(answer.payload())
     }
 
-    async fn open_channel(&self) -> Result<SecureChannel, Fault> {
+    /// Opens a channel to the board, to ask through it.
+    pub(crate) async fn open_echo(&mut self) -> Result<(), Fault> {
+        let channel = self.open_channel().await?;
+        self.board = Some(*channel.peer());
+        let inside = self.node.open("inside").reached_through(channel.reach()).context().await?;
+        self.channel = Some((channel, inside));
+        Ok(())
+    }
+
+    /// A message through the channel, and back.
+    pub(crate) async fn sealed_echo(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        let (channel, inside) = self.channel.as_mut().ok_or("there is no channel")?;
+        let answer = inside.request(channel.route("echo"), payload, SOON).await?;
+        same(answer.payload(), payload)?;
+        demand(answer.peer() == Some(channel.peer()), || "the answer did not come out of the channel".into())
+    }
+
+    pub(crate) async fn open_channel(&self) -> Result<SecureChannel, Fault> {
         let trust = self.board.map_or(Trust::Everyone, Trust::One);
         let options = ChannelOptions::trusting(trust);
         Ok(self.node.create_secure_channel(&self.identity, self.connection.route("api"), options).await?)
@@ -88,29 +113,20 @@ fn same(seen: &[u8], expected: &[u8]) -> Result<(), Fault> {
     demand(seen == expected, || format!("{} bytes came back, and not the {} sent", seen.len(), expected.len()))
 }
 
-fn demand(held: bool, what: impl FnOnce() -> String) -> Result<(), Fault> {
-    if held { Ok(()) } else { Err(what().into()) }
-}
-
 async fn plain_echo(stage: &mut Stage) -> Outcome {
-    let sizes = [0, 1, 253, 254, 255, 1_000, 3_000];
+    let sizes = [0, 1, 253, 254, 255, 1_000, stage.image.largest()];
     for size in sizes {
         let zeros_and_others: Vec<u8> = (0..size).map(|i| (i % 7) as u8).collect();
         stage.echo(&zeros_and_others).await?;
     }
-    Ok(format!("{} payloads up to 3,000 bytes came back", sizes.len()))
+    Ok(format!("{} payloads up to {} bytes came back", sizes.len(), stage.image.largest()))
 }
 
 async fn channel_by_host(stage: &mut Stage) -> Outcome {
     let begun = Instant::now();
-    let channel = stage.open_channel().await?;
+    stage.open_echo().await?;
     let handshake = begun.elapsed().as_millis();
-    stage.board = Some(*channel.peer());
-    let mut inside = stage.node.open("inside").reached_through(channel.reach()).context().await?;
-    let answer = inside.request(channel.route("echo"), b"through the channel", SOON).await?;
-    same(answer.payload(), b"through the channel")?;
-    demand(answer.peer() == Some(channel.peer()), || "the answer did not come out of the channel".into())?;
-    stage.channel = Some(channel);
+    stage.sealed_echo(b"through the channel").await?;
     Ok(format!("handshake in {handshake} ms"))
 }
 
@@ -128,25 +144,48 @@ async fn channel_by_board(stage: &mut Stage) -> Outcome {
     Ok("it is who it was, and it answers through its channel".into())
 }
 
+/// The node that has the line is the middle: another one goes through a channel with it, and through that to the board.
+async fn channel_inside_a_channel(stage: &mut Stage) -> Outcome {
+    let board = stage.board.ok_or("the board is not known")?;
+    let far = Node::start()?;
+    let identity = far.create_identity().await?;
+    let listener = stage.node.listen("127.0.0.1:0").await?;
+    let options = ListenerOptions::default().reached_through(listener.reach());
+    let channels = stage.node.create_secure_channel_listener(&stage.identity, "middle", options).await?;
+    let onward = stage.node.open("onward").reached_through(channels.reach());
+    onward.reached_through(stage.connection.reach()).hop().await?;
+
+    let to_middle = far.connect(&listener.local_addr().to_string()).await?;
+    let only_middle = ChannelOptions::trusting(Trust::One(stage.identity.identifier()));
+    let outer = far.create_secure_channel(&identity, to_middle.route("middle"), only_middle).await?;
+    let way = outer.route("onward").then(stage.connection.address().clone()).then("api");
+    let inner = far.create_secure_channel(&identity, way, ChannelOptions::trusting(Trust::One(board))).await?;
+    let mut me = far.open("me").reached_through(inner.reach()).context().await?;
+    for size in [0, 1, 500] {
+        let answer = me.request(inner.route("echo"), &vec![7; size], SOON).await?;
+        same(answer.payload(), &vec![7; size])?;
+        demand(answer.peer() == Some(&board), || "the answer did not come out of the inner channel".into())?;
+    }
+    inner.close().await?;
+    far.shutdown().await;
+    listener.stop();
+    Ok("the board answers through both channels".into())
+}
+
 async fn many_messages(stage: &mut Stage) -> Outcome {
     const MESSAGES: usize = 1_000;
     let before = stage.status().await?;
-    let channel = stage.channel.as_ref().ok_or("there is no channel")?;
-    let mut inside = stage.node.open("inside, again").reached_through(channel.reach()).context().await?;
     for i in 0..MESSAGES {
-        let payload = format!("message {i}");
-        let answer = inside.request(channel.route("echo"), payload.as_bytes(), SOON).await?;
-        same(answer.payload(), payload.as_bytes())?;
+        stage.sealed_echo(format!("message {i}").as_bytes()).await?;
     }
-    drop(inside);
     let after = stage.status().await?;
-    demand(before["heap"] == after["heap"], || format!("the heap grew from {} to {}", before["heap"], after["heap"]))?;
-    Ok(format!("{} rekeys; heap {} before and after", MESSAGES / REKEY, after["heap"]))
+    demand(before.heap == after.heap, || format!("the heap grew from {} to {}", before.heap, after.heap))?;
+    Ok(format!("{} rekeys; heap {} before and after", MESSAGES / REKEY, after.heap))
 }
 
 async fn noisy_line(stage: &mut Stage) -> Outcome {
-    const MESSAGES: usize = 200;
-    const WAIT: Duration = Duration::from_millis(500);
+    const MESSAGES: usize = 100;
+    const WAIT: Duration = Duration::from_millis(250);
     let before = stage.line.harmed();
     stage.line.harm(1_000);
     let mut answered = 0;
@@ -163,7 +202,7 @@ async fn noisy_line(stage: &mut Stage) -> Outcome {
     let opened = loop {
         tries += 1;
         // A handshake that lost a message is waited for no longer than another takes.
-        match tokio::time::timeout(Duration::from_secs(3), stage.open_channel()).await {
+        match tokio::time::timeout(Duration::from_secs(2), stage.open_channel()).await {
             Ok(Ok(channel)) => break channel,
             _ if tries < 20 => {}
             _ => return Err("no handshake came through the noise".into()),
@@ -182,8 +221,8 @@ async fn noisy_line(stage: &mut Stage) -> Outcome {
 }
 
 /// A hostile host says all of this, then is answered as before.
-async fn send_garbage(stage: &mut Stage, random: &mut Seeded) -> Result<BTreeMap<String, u64>, Fault> {
-    for _ in 0..8 {
+async fn send_garbage(stage: &mut Stage, random: &mut Seeded) -> Result<Status, Fault> {
+    for _ in 0..4 {
         let mut noise = vec![0; 4_096];
         random.fill(Purpose::Ping, &mut noise);
         stage.line.inject(noise).await?;
@@ -205,14 +244,11 @@ async fn garbage(stage: &mut Stage) -> Outcome {
     // A node counts failures by their kind: what is seen for the first time has its counter made.
     let before = send_garbage(stage, &mut random).await?;
     let after = send_garbage(stage, &mut random).await?;
-    let more = |name: &str| after[name] - before[name];
-    demand(more("dropped") > 0 && more("restarts") > 0, || "nothing was refused".into())?;
-    demand(after["heap"] == before["heap"], || format!("the heap went from {} to {}", before["heap"], after["heap"]))?;
+    let (dropped, restarts) = (after.dropped - before.dropped, after.restarts - before.restarts);
+    demand(dropped > 0 && restarts > 0, || "nothing was refused".into())?;
+    demand(after.heap == before.heap, || format!("the heap went from {} to {}", before.heap, after.heap))?;
     Ok(format!(
-        "{} frames dropped and {} connections begun anew, the second time; heap {} after either, {} at most",
-        more("dropped"),
-        more("restarts"),
-        after["heap"],
-        after["heap_most"]
+        "{dropped} frames dropped and {restarts} connections begun anew, the second time; heap {} after either, {} at most",
+        after.heap, after.heap_most
     ))
 }

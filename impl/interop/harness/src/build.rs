@@ -32,6 +32,24 @@ pub(crate) async fn package(root: &Path, package: &str, features: &[&str]) -> Ou
     Ok(program)
 }
 
+/// Builds the command `razor`, which is of the other workspace, and gives its program.
+pub(crate) async fn razor(root: &Path) -> Outcome<PathBuf> {
+    let other = root.join("../..");
+    eprintln!("building razor");
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(&other).args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "razor-cli",
+        "--target-dir",
+        "target",
+    ]);
+    run(cargo).await?;
+    Ok(other.join("target/debug/razor"))
+}
+
 /// An interpreter that has this package in this version. It is installed if it is not there.
 pub(crate) async fn python(root: &Path, package: &str, version: &str) -> Outcome<PathBuf> {
     let folder = root.join("target/python").join(format!("{package}-{version}"));

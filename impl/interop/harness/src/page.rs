@@ -18,10 +18,13 @@ pub(crate) fn write(run: &Run) -> io::Result<()> {
         env!("CARGO_PKG_VERSION"),
         run.seed
     );
-    let mut looser =
-        String::from("<!-- Written by `cargo interop --write`. -->\n\n| what is sent | requirement |\n|---|---|\n");
-    for found in &run.looser {
-        looser.push_str(&format!("| {} | {} |\n", found.sentence, found.requirement));
+    let mut looser = String::from(
+        "<!-- Written by `cargo interop --write`. -->\n\n| what is sent | requirement | by the |\n|---|---|---|\n",
+    );
+    // Both parts of one deed stand beside each other.
+    for found in run.looser.chunk_by(|one, next| one.sentence == next.sentence) {
+        let by: Vec<&str> = found.iter().map(|it| it.part.word()).collect();
+        looser.push_str(&format!("| {} | {} | {} |\n", found[0].sentence, found[0].requirement, by.join(", ")));
     }
     let guide = run.root.join(GUIDE);
     fs::write(guide.join("interop-looser.md"), looser)?;

@@ -15,6 +15,14 @@ impl Stop {
     pub(crate) fn unsupported(why: impl Into<String>) -> Self {
         Self::Unsupported(why.into())
     }
+
+    /// The same, with where it was.
+    pub(crate) fn at(self, place: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Failed(why) => Self::Failed(format!("{place}: {why}")),
+            Self::Unsupported(why) => Self::Unsupported(format!("{place}: {why}")),
+        }
+    }
 }
 
 impl<E: ToString> From<E> for Stop {
@@ -113,6 +121,12 @@ mod tests {
 
     fn row(outcome: Outcome) -> Row {
         Row { peer: "peer".into(), scenario: "it works".into(), role: "initiator", outcome }
+    }
+
+    #[test]
+    fn a_reason_says_where_it_was_and_stays_of_its_kind() {
+        assert_eq!(Stop::from("it broke").at("message 3"), Stop::Failed("message 3: it broke".into()));
+        assert_eq!(Stop::unsupported("there is none").at("Razor"), Stop::Unsupported("Razor: there is none".into()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::error::{Blame, Result as CoreResult};
 use razor::identity::{Identifier, StoreAnswer};
 use razor::machine::{Machine as _, Refused};
-use razor::node::{self, Answer, ConnectionId, Delivery, Event, Request, RequestId};
+use razor::node::{self, Answer, ConnectionId, Delivery, Event, Flow, FlowControlId, Request, RequestId};
 use razor::routing::Address;
 use tokio::runtime;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -53,16 +53,12 @@ pub(crate) struct Opened {
 /// What is known of a channel while it is there.
 struct Channel {
     decryptor: Address,
+    /// How many there were before it.
+    number: u64,
     /// Since when its way to the peer is gone.
     orphaned: Option<Instant>,
     /// Says who is no longer there when it is dropped.
     _alive: watch::Sender<()>,
-}
-
-impl Channel {
-    fn new(decryptor: Address, alive: watch::Sender<()>) -> Self {
-        Self { decryptor, orphaned: None, _alive: alive }
-    }
 }
 
 /// The task's state.
@@ -76,7 +72,7 @@ pub(crate) struct Shard {
     /// The most bytes that the node takes from a connection at once.
     chunk: usize,
     me: mpsc::WeakSender<Input>,
-    connections: BTreeMap<ConnectionId, Pipe>,
+    pub(crate) connections: BTreeMap<ConnectionId, Pipe>,
     /// Connections with frames that their writers have not been given.
     unflushed: Vec<ConnectionId>,
     /// Connections whose last bytes the node did not take, and the bytes.
@@ -90,6 +86,11 @@ pub(crate) struct Shard {
     inboxes: BTreeMap<Address, mpsc::Sender<Delivery>>,
     /// By encryptor.
     channels: BTreeMap<Address, Channel>,
+    /// How many channels there have been.
+    ever: u64,
+    /// Listeners for channels, by the ids under which they make producers: the ids through which each is reached, on each
+    /// shard.
+    listeners: BTreeMap<FlowControlId, Arc<[Vec<FlowControlId>]>>,
     orphan_time: OrphanTime,
     /// When channels whose way is gone are to be looked for.
     sweep: Option<Instant>,
@@ -145,6 +146,8 @@ pub(crate) fn spawn(parts: Parts) -> Handle {
         unheard: BTreeMap::new(),
         inboxes: BTreeMap::new(),
         channels: BTreeMap::new(),
+        ever: 0,
+        listeners: BTreeMap::new(),
         orphan_time,
         sweep: None,
         opening: BTreeMap::new(),
@@ -332,9 +335,10 @@ impl Shard {
         match &event {
             Event::ChannelOpened { encryptor, decryptor, peer, .. } => {
                 tracing::info!(%encryptor, %peer, "channel open");
-                self.channels
-                    .entry(encryptor.clone())
-                    .or_insert_with(|| Channel::new(decryptor.clone(), watch::channel(()).0));
+                if !self.channels.contains_key(encryptor) {
+                    self.list(encryptor, decryptor, watch::channel(()).0);
+                    self.lead_peer(encryptor, decryptor);
+                }
                 if let Some(opening) = self.opening.remove(decryptor) {
                     // Who is gone has undone it.
                     let _ = opening.send(Ok(Opened { peer: *peer }));
@@ -343,7 +347,7 @@ impl Shard {
             Event::ChannelFailed { encryptor, error } => {
                 tracing::info!(%encryptor, %error, "channel failed");
                 self.shut_gates(encryptor);
-                let channel = self.channels.remove(encryptor);
+                let channel = self.unlist(encryptor);
                 if let Some(opening) = channel.and_then(|channel| self.opening.remove(&channel.decryptor)) {
                     let _ = opening.send(Err(*error));
                 }
@@ -352,7 +356,7 @@ impl Shard {
                 tracing::info!(%encryptor, "channel closed");
                 self.shut_gates(encryptor);
                 self.sweep_soon();
-                if let Some(channel) = self.channels.remove(encryptor) {
+                if let Some(channel) = self.unlist(encryptor) {
                     self.opening.remove(&channel.decryptor);
                 }
             }
@@ -477,8 +481,49 @@ impl Shard {
         self.tell(node::Input::Disconnected { connection });
     }
 
+    /// There is a channel from now on; what is said to `alive` is that it is gone.
+    fn list(&mut self, encryptor: &Address, decryptor: &Address, alive: watch::Sender<()>) {
+        let channel = Channel { decryptor: decryptor.clone(), number: self.ever, orphaned: None, _alive: alive };
+        self.channels.insert(encryptor.clone(), channel);
+        self.ever += 1;
+    }
+
+    /// The channel is gone.
+    fn unlist(&mut self, encryptor: &Address) -> Option<Channel> {
+        let channel = self.channels.remove(encryptor)?;
+        self.shut_gates(&channel.decryptor);
+        Some(channel)
+    }
+
+    /// Has the peer of a channel that was accepted reach it on every shard: it may come by another connection at any
+    /// time, and connections are on all of them.
+    fn lead_peer(&mut self, encryptor: &Address, decryptor: &Address) {
+        let Some(reached) = self.node.spawner_of(encryptor).and_then(|id| self.listeners.get(&id)).cloned() else {
+            return;
+        };
+        //= spec/src/channels.md#chn-60
+        //# A responder MUST be reachable through exactly the flow control ids through which its listener is, and deliver under the listener's.
+        let flow =
+            |shard: usize| Flow { consumer_of: reached.get(shard).cloned().unwrap_or_default(), ..Flow::default() };
+        self.open_gates_for_peer(decryptor, flow);
+    }
+
+    /// There is a listener for channels, which makes producers under `spawner`. `reached` are the ids through which it
+    /// is reached, on each shard.
+    pub(crate) fn listens(&mut self, spawner: FlowControlId, reached: Arc<[Vec<FlowControlId>]>) {
+        self.listeners.insert(spawner, reached);
+        // Some may have been quick.
+        let accepted = |(encryptor, channel): (&Address, &Channel)| {
+            (self.node.spawner_of(encryptor) == Some(spawner)).then(|| (encryptor.clone(), channel.decryptor.clone()))
+        };
+        let accepted: Vec<(Address, Address)> = self.channels.iter().filter_map(accepted).collect();
+        for (encryptor, decryptor) in accepted {
+            self.lead_peer(&encryptor, &decryptor);
+        }
+    }
+
     /// Something that channels may lead through is gone.
-    fn sweep_soon(&mut self) {
+    pub(crate) fn sweep_soon(&mut self) {
         if !self.channels.is_empty() {
             let soon = self.time.0 + SWEEP;
             self.sweep = Some(self.sweep.map_or(soon, |at| at.min(soon)));
@@ -515,12 +560,15 @@ impl Shard {
 
     fn forget(&mut self, connection: ConnectionId) {
         self.sweep_soon();
+        self.unshow(connection);
         self.parked.remove(&connection);
         if let Some(mut pipe) = self.connections.remove(&connection) {
             // The last words are written, if the peer takes them soon.
             pipe.flush();
-            if let Some((alias, sender)) = &pipe.dialled {
+            if let Some(alias) = &pipe.dialled {
                 self.dialled.remove(alias, connection);
+            }
+            if let Some(sender) = &pipe.sender {
                 self.shut_gates(sender);
             }
         }
@@ -529,8 +577,11 @@ impl Shard {
     /// The end: channels say so to their peers, and connections write what they still have.
     async fn close(mut self, mut inputs: mpsc::Receiver<Input>) {
         inputs.close();
-        let channels: Vec<Address> = self.channels.keys().cloned().collect();
-        for encryptor in channels {
+        // The latest first: a channel was opened after those that it goes through, and its last words do, too.
+        let mut channels: Vec<(u64, Address)> =
+            self.channels.iter().map(|(encryptor, channel)| (channel.number, encryptor.clone())).collect();
+        channels.sort_unstable();
+        for (_, encryptor) in channels.into_iter().rev() {
             let _ = self.with(|node, env| node.stop_worker(env, &encryptor));
         }
         self.look_at_the_clock();

@@ -10,7 +10,7 @@ use razor::routing::{Address, Route};
 use razor::session::{Keeping, Kept};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Channel, Opened, Shard};
+use super::{Opened, Shard};
 use crate::connection;
 use crate::network::BoxStream;
 
@@ -33,11 +33,12 @@ impl Shard {
         self.connections.insert(id, pipe);
         match self.with(|node, env| node.connected(env, id, how)) {
             Ok(address) => {
-                if let Some(alias) = alias
-                    && let Some(pipe) = self.connections.get_mut(&id)
-                {
-                    self.dialled.insert(alias.clone(), id, address.clone());
-                    pipe.dialled = Some((alias, address.clone()));
+                if let Some(pipe) = self.connections.get_mut(&id) {
+                    pipe.sender = Some(address.clone());
+                    if let Some(alias) = alias {
+                        self.dialled.insert(alias.clone(), id, address.clone());
+                        pipe.dialled = Some(alias);
+                    }
                 }
                 self.tasks.spawn(task);
                 Ok((address, lives))
@@ -105,7 +106,7 @@ impl Shard {
         if let Ok(Addresses { encryptor, decryptor }) = &addresses {
             // Known before what the node has to say about it is heard.
             self.opening.insert(decryptor.clone(), says);
-            self.channels.insert(encryptor.clone(), Channel::new(decryptor.clone(), alive));
+            self.list(encryptor, decryptor, alive);
         }
         self.drain();
         Ok((addresses?, opened, lives))

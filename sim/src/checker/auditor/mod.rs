@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem;
 use razor::routing::{Address, AddressRef, Message};
 use sha2::{Digest as _, Sha256};
 
@@ -327,7 +328,9 @@ impl Auditor {
                 return Ok(());
             };
             let (initiator, to) = ((node, own.clone()), (responder.node, responder.decryptor.clone()));
-            let one = Inbound::initiator(initiator.0, initiator.1.clone(), way);
+            let mut one = Inbound::initiator(initiator.0, initiator.1.clone(), way);
+            // It is open as soon as it has made its message 3.
+            one.is_open = self.names.iter().any(|((node, _), opened)| *node == initiator.0 && *opened == name);
             let other = Inbound::responder(to.0, to.1.clone());
             let place = |node: usize| self.directions.get(&node).map_or(0, Vec::len);
             let second = place(to.0) + usize::from(to.0 == initiator.0);
@@ -395,7 +398,7 @@ impl Auditor {
         }
         let (peer, pair) = direction.pair;
         let (is_payload, is_close) = (text.starts_with(&PAYLOAD), text.starts_with(&CLOSE));
-        let number = text.windows(MARK.len()).position(|window| window == MARK).and_then(|at| number(&text[at..]));
+        let number = memmem::find(&text, &MARK).and_then(|at| number(&text[at..]));
         self.sealed.insert(hash(payload), Sealed { sender: node, place, nonce, is_payload, is_close, number });
         let own = self.directions.get(&peer).and_then(|all| Some(&all.get(pair)?.other));
         // Who was told a wrong address of its peer in the handshake keeps it.

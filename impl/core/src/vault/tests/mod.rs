@@ -1,5 +1,9 @@
+#[cfg(feature = "p256")]
 mod signing;
+mod static_key;
 mod suites;
+#[cfg(not(feature = "p256"))]
+mod without_p256;
 
 use core::fmt;
 

@@ -61,7 +61,7 @@ fn an_ed25519_signature_has_one_form_only() {
     let secret = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
     let trivial = signature_with_trivial_r(&secret);
     let lenient = ed25519_dalek::Signature::from_bytes(&trivial);
-    p256::ecdsa::signature::Verifier::verify(&secret.verifying_key(), &HASH, &lenient).unwrap();
+    ed25519_dalek::Verifier::verify(&secret.verifying_key(), &HASH, &lenient).unwrap();
     let key = VerifyingKey::Ed25519(secret.verifying_key().to_bytes());
     refused(key.verify(&HASH, &Signature::Ed25519(trivial)), Blame::Misbehaved, "VLT-22");
 }
@@ -159,7 +159,7 @@ fn a_deleted_key_is_gone() {
     // That dropping a key overwrites it is a bound on its type, checked where the vault is compiled.
     fn wiped_on_drop<T: ZeroizeOnDrop>() {}
     wiped_on_drop::<ed25519_dalek::SigningKey>();
-    wiped_on_drop::<p256::ecdsa::SigningKey>();
+    wiped_on_drop::<::p256::ecdsa::SigningKey>();
     wiped_on_drop::<x25519_dalek::StaticSecret>();
     let mut vault = SoftwareVault::new();
     let key = vault.import_signing_key(SigningKind::Ed25519, &[1; 32]).unwrap().handle();

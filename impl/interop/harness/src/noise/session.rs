@@ -72,7 +72,7 @@ where
                 // Message 1 has nothing by which damage shows.
                 self.receive(&payload, damage && index > 0).await
             };
-            passed.map_err(|stop| format!("message {}: {stop:?}", index + 1))?;
+            passed.map_err(|stop| stop.at(format_args!("message {}", index + 1)))?;
         }
         let (hash, _) = self.ours.outcome().ok_or("our handshake is not finished")?;
         let theirs = self.theirs.call(json!({ "do": "hash" })).await?;
@@ -105,7 +105,7 @@ where
             there += usize::from(to_them);
             let passed =
                 if to_them { self.send(&payload, damaged).await } else { self.receive(&payload, damaged).await };
-            passed.map_err(|stop| format!("transport message {index}: {stop:?}"))?;
+            passed.map_err(|stop| stop.at(format_args!("transport message {index}")))?;
         }
         let mut remark = format!("{there} there, {} back, {bytes} bytes", count - there);
         if renewals > 0 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::program::Program;
 use super::razor::Razor;
 use crate::child::Child;
 use crate::table::Outcome;
@@ -75,7 +76,10 @@ pub(crate) struct Load {
 /// A node.
 #[expect(clippy::large_enum_variant, reason = "there are three of them at most")]
 pub(crate) enum End {
+    /// By the driver, in this process.
     Razor(Razor),
+    /// By the command.
+    Program(Program),
     Production(Child),
 }
 
@@ -84,6 +88,7 @@ impl End {
     pub(crate) async fn identity(&mut self, papers: Papers) -> Outcome {
         match self {
             Self::Razor(node) => node.identity(papers).await,
+            Self::Program(program) => program.identity(papers).await,
             Self::Production(child) => {
                 let kind = if papers.kind == Kind::P256 { "p256" } else { "ed25519" };
                 let answer = child.call(json!({
@@ -99,24 +104,21 @@ impl End {
     pub(crate) async fn rotate(&mut self) -> Outcome<()> {
         match self {
             Self::Razor(node) => node.rotate().await,
+            Self::Program(program) => program.rotate().await,
             Self::Production(child) => child.call(json!({ "do": "rotate", "name": "own" })).await.map(drop),
         }
     }
 
-    /// Listens for TCP and gives the address.
-    pub(crate) async fn listen(&mut self) -> Outcome {
+    /// Listens for TCP, and at `api` for secure channels with whoever is trusted: everybody, if nobody is named. Peers
+    /// reach workers that send back and on. Gives the address.
+    pub(crate) async fn serve(&mut self, trust: Option<&[String]>) -> Outcome {
         match self {
-            Self::Razor(node) => node.listen().await,
-            Self::Production(child) => Ok(text(&child.call(json!({ "do": "listen" })).await?, "address")),
-        }
-    }
-
-    /// Listens for secure channels at `api`, with whoever is trusted: everybody, if nobody is named.
-    pub(crate) async fn accept(&mut self, trust: Option<&[String]>) -> Outcome<()> {
-        match self {
-            Self::Razor(node) => node.accept(trust).await,
+            Self::Razor(node) => node.serve(trust).await,
+            Self::Program(program) => program.serve(trust).await,
             Self::Production(child) => {
-                child.call(json!({ "do": "accept", "identity": "own", "trust": trust })).await.map(drop)
+                let address = text(&child.call(json!({ "do": "listen" })).await?, "address");
+                child.call(json!({ "do": "accept", "identity": "own", "trust": trust })).await?;
+                Ok(address)
             }
         }
     }
@@ -125,26 +127,21 @@ impl End {
     pub(crate) async fn connect(&mut self, to: &str) -> Outcome {
         match self {
             Self::Razor(node) => node.connect(to).await,
+            Self::Program(_) => Ok(Program::connect(to)),
             Self::Production(child) => Ok(text(&child.call(json!({ "do": "connect", "to": to })).await?, "address")),
         }
     }
 
-    /// Connects to another node, and gives the part of a route by which peers of this one go on to it. A node of Razor
-    /// lets nobody name a connection: a worker stands for it.
+    /// Connects to another node, before it serves, and gives the part of a route by which peers of this one go on to it.
+    /// A node of Razor lets nobody name a connection: a worker stands for it.
     pub(crate) async fn lead_to(&mut self, to: &str) -> Outcome {
-        let address = self.connect(to).await?;
         match self {
-            Self::Razor(node) => node.bridge(&address),
-            Self::Production(_) => Ok(format!("hop => {address}")),
-        }
-    }
-
-    /// What peers may reach is there when this returns: workers that send back and on.
-    pub(crate) async fn serve(&mut self) -> Outcome<()> {
-        match self {
-            Self::Razor(node) => node.serve().await,
-            // They are there from the beginning.
-            Self::Production(_) => Ok(()),
+            Self::Razor(node) => {
+                let address = node.connect(to).await?;
+                node.bridge(&address)
+            }
+            Self::Program(program) => Ok(program.lead_to(to)),
+            Self::Production(_) => Ok(format!("hop => {}", self.connect(to).await?)),
         }
     }
 
@@ -152,6 +149,7 @@ impl End {
     pub(crate) async fn open(&mut self, route: &str, trust: Option<&[String]>, patience: Duration) -> Outcome<Opened> {
         match self {
             Self::Razor(node) => node.open(route, trust, patience).await,
+            Self::Program(program) => program.open(route, trust, patience).await,
             Self::Production(child) => {
                 let patience = u64::try_from(patience.as_millis())?;
                 let command = json!({
@@ -170,6 +168,7 @@ impl End {
     pub(crate) async fn exchange(&mut self, route: &str, load: &Load) -> Outcome<Exchanged> {
         match self {
             Self::Razor(node) => node.exchange(route, load).await,
+            Self::Program(program) => program.exchange(route, load).await,
             Self::Production(child) => {
                 let patience = u64::try_from(load.patience.as_millis())?;
                 let command = json!({
@@ -190,6 +189,7 @@ impl End {
     pub(crate) async fn close(&mut self) -> Outcome<()> {
         match self {
             Self::Razor(node) => node.close().await,
+            Self::Program(program) => program.close().await,
             Self::Production(child) => child.call(json!({ "do": "close" })).await.map(drop),
         }
     }
@@ -198,6 +198,7 @@ impl End {
     pub(crate) async fn channels(&mut self) -> Outcome<usize> {
         match self {
             Self::Razor(node) => node.channels().await,
+            Self::Program(program) => program.channels().await,
             Self::Production(child) => {
                 let answer = child.call(json!({ "do": "channels" })).await?;
                 Ok(usize::try_from(answer["open"].as_u64().ok_or("the peer does not count")?)?)
@@ -220,12 +221,21 @@ impl End {
         }
     }
 
+    /// Why a node of Razor refused something, if it did: requirements of the specification.
+    pub(crate) async fn refusals(&self) -> Outcome<Vec<String>> {
+        match self {
+            Self::Razor(node) => Ok(node.refusals().await?.into_iter().map(str::to_owned).collect()),
+            Self::Program(program) => program.refusals().await,
+            Self::Production(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Ends the node, and waits for that.
     pub(crate) async fn end(self) {
         match self {
             Self::Razor(node) => node.end().await,
-            // The process is killed.
-            Self::Production(_) => {}
+            // The processes are killed.
+            Self::Program(_) | Self::Production(_) => {}
         }
     }
 }

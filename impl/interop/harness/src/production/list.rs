@@ -169,11 +169,22 @@ fn flaky() -> Vec<(String, Talk)> {
         ("a link loses 40 messages in a row, and the channel is dead", drop(10, 40)),
     ];
     let ways = [(Way::There, "to the responder"), (Way::Back, "to the initiator")];
-    let scenario = |(sentence, fault): &(&str, Fault)| {
-        ways.map(|(way, words)| {
-            let talk = Talk { between: Between::Link, then: Then::Fault(way, *fault), ..Talk::plain() };
-            (format!("{sentence}, on its way {words}"), talk)
-        })
+    // The first messages of a channel: nothing was accepted yet, so that the window begins at nonce 0.
+    let beginnings = [
+        ("a link loses the first 32 messages of a channel, and the channel goes on", drop(0, 32)),
+        ("a link loses the first 33 messages of a channel, and the channel is dead", drop(0, 33)),
+    ];
+    let scenario = |load: Load| {
+        move |(sentence, fault): (&str, Fault)| {
+            let load = load.clone();
+            ways.map(move |(way, words)| {
+                let then = Then::Fault(way, fault);
+                let talk = Talk { between: Between::Link, load: load.clone(), then, ..Talk::plain() };
+                (format!("{sentence}, on its way {words}"), talk)
+            })
+        }
     };
-    faults.iter().flat_map(scenario).collect()
+    let unused = Load { sizes: Vec::new(), ..Talk::plain().load };
+    let later = faults.into_iter().flat_map(scenario(Talk::plain().load));
+    later.chain(beginnings.into_iter().flat_map(scenario(unused))).collect()
 }

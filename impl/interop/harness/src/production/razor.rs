@@ -101,7 +101,16 @@ impl Razor {
         self.identity.as_ref().ok_or_else(|| "the node has no identity yet".into())
     }
 
-    pub(crate) async fn listen(&mut self) -> Outcome {
+    /// Listens for TCP, and at `api` for secure channels with whoever is trusted, and has the workers that peers reach.
+    /// Gives the address.
+    pub(crate) async fn serve(&mut self, trust: Option<&[String]>) -> Outcome {
+        let address = self.listen().await?;
+        self.accept(trust).await?;
+        self.start_workers().await?;
+        Ok(address)
+    }
+
+    async fn listen(&mut self) -> Outcome {
         let listener = self.node.listen("127.0.0.1:0").await?;
         let address = listener.local_addr().to_string();
         self.doors.push(listener.reach().clone());
@@ -118,7 +127,7 @@ impl Razor {
         Ok(ChannelOptions { suite: self.suite, ..ChannelOptions::trusting(trust) })
     }
 
-    pub(crate) async fn accept(&mut self, trust: Option<&[String]>) -> Outcome<()> {
+    async fn accept(&mut self, trust: Option<&[String]>) -> Outcome<()> {
         let mut options = ListenerOptions { channel: self.options(trust)?, ..ListenerOptions::default() };
         for door in &self.doors {
             options = options.reached_through(door);
@@ -142,7 +151,7 @@ impl Razor {
         Ok(name)
     }
 
-    pub(crate) async fn serve(&mut self) -> Outcome<()> {
+    async fn start_workers(&mut self) -> Outcome<()> {
         let open = |name: &str| {
             let starting = self.node.open(name);
             self.doors.iter().fold(starting, |starting, door| starting.reached_through(door))

@@ -113,32 +113,27 @@ impl Talk {
 /// Holds the conversation, with Razor as the initiator or as the responder.
 pub(crate) async fn hold(stage: &Stage<'_>, talk: &Talk, initiator: Who) -> Outcome {
     let responder = if initiator == Who::Razor { Who::Production } else { Who::Razor };
-    let mut one = stage.end(initiator, talk).await?;
-    let mut other = stage.end(responder, talk).await?;
-    let held = Held::between(stage, talk, &mut one, &mut other).await;
-    let outcome = match held {
-        Ok(held) => held.speak(talk, &mut one, &mut other).await.map(|()| (held, String::new())),
+    let mut one = stage.end(initiator, talk)?;
+    let mut other = stage.end(responder, talk)?;
+    let mut middle = None;
+    let outcome = match Held::between(stage, talk, &mut one, &mut other, &mut middle).await {
+        Ok(held) => held.speak(talk, &mut one, &mut other).await,
         Err(stop) => Err(stop),
     };
-    let refusals = match (&one, &other) {
-        (End::Razor(node), _) | (_, End::Razor(node)) => node.refusals().await?,
-        _ => Vec::new(),
+    let refusals = match talk.expected {
+        Expected::Works => Vec::new(),
+        _ => [one.refusals().await?, other.refusals().await?].concat(),
     };
-    one.end().await;
-    other.end().await;
-    let (held, mut remark) = outcome?;
-    if let Some(middle) = held.middle {
-        middle.end().await;
+    // Whatever came of it.
+    for end in [Some(one), Some(other), middle].into_iter().flatten() {
+        end.end().await;
     }
-    if talk.expected != Expected::Works && !refusals.is_empty() {
-        remark = format!("Razor counts {}", refusals.join(", "));
-    }
-    Ok(remark)
+    outcome?;
+    Ok(if refusals.is_empty() { String::new() } else { format!("Razor counts {}", refusals.join(", ")) })
 }
 
 /// Two ends that reach each other.
 struct Held {
-    middle: Option<End>,
     link: Option<Proxy>,
     /// The route by which the initiator reaches workers of the responder.
     way: Vec<String>,
@@ -147,7 +142,13 @@ struct Held {
 }
 
 impl Held {
-    async fn between(stage: &Stage<'_>, talk: &Talk, one: &mut End, other: &mut End) -> Outcome<Self> {
+    async fn between(
+        stage: &Stage<'_>,
+        talk: &Talk,
+        one: &mut End,
+        other: &mut End,
+        middle: &mut Option<End>,
+    ) -> Outcome<Self> {
         let identifiers =
             [one.identity(stage.papers(one, talk)).await?, other.identity(stage.papers(other, talk)).await?];
         let trusted = |whom: &String| Some(vec![whom.clone()]);
@@ -157,10 +158,8 @@ impl Held {
             Trust::EachOther => trusted(initiator),
             Trust::ResponderAnother => trusted(&format!("I{}", "5a".repeat(32))),
         };
-        let mut address = other.listen().await?;
-        other.accept(trust.as_deref()).await?;
-        other.serve().await?;
-        let (mut middle, mut link, mut onward) = (None, None, None);
+        let mut address = other.serve(trust.as_deref()).await?;
+        let (mut link, mut onward) = (None, None);
         match talk.between {
             Between::Nothing => {}
             Between::Hop => onward = Some("hop".to_owned()),
@@ -170,18 +169,13 @@ impl Held {
                 link = Some(proxy);
             }
             Between::Node(who) => {
-                let mut node = stage.end(who, talk).await?;
+                let node = middle.insert(stage.end(who, talk)?);
                 node.identity(Papers::PLAIN).await?;
-                let listens = node.listen().await?;
                 onward = Some(node.lead_to(&address).await?);
-                node.accept(None).await?;
-                node.serve().await?;
-                address = listens;
-                middle = Some(node);
+                address = node.serve(None).await?;
             }
         }
         let connection = one.connect(&address).await?;
-        one.serve().await?;
         let mut way = vec![connection.clone()];
         if talk.secrecy == Secrecy::Nested {
             match one.open(&format!("{connection} => api"), None, PATIENCE).await? {
@@ -190,7 +184,7 @@ impl Held {
             }
         }
         way.extend(onward);
-        Ok(Self { middle, link, way, identifiers })
+        Ok(Self { link, way, identifiers })
     }
 
     fn to(&self, worker: &str) -> String {
@@ -270,7 +264,7 @@ impl Held {
                 let first = one.exchange(route, &load).await?;
                 link()?.set(way, Fault::None);
                 let second = one.exchange(route, &Load { sizes: vec![64; 3], window: 3, patience: SILENCE }).await?;
-                as_specified(fault, &first, &second)
+                as_specified(talk.load.sizes.len(), fault, &first, &second)
             }
         }
     }
@@ -287,12 +281,14 @@ fn all_answered(exchanged: &Exchanged, load: &Load) -> Outcome<()> {
 }
 
 /// What the specification says of a window of 32 nonces: a message whose nonce is up to 32 above the largest one that
-/// was accepted is accepted, later ones are not, and then nothing ever is.
-fn as_specified(fault: Fault, first: &Exchanged, second: &Exchanged) -> Outcome<()> {
+/// was accepted is accepted, later ones are not, and then nothing ever is. Before the first the largest is 0. So many
+/// messages have passed `before`, each with the next nonce.
+fn as_specified(before: usize, fault: Fault, first: &Exchanged, second: &Exchanged) -> Outcome<()> {
     const WINDOW: usize = 32;
     let (expected, survives): (Vec<usize>, bool) = match fault {
         Fault::Drop { after, count } => {
-            let survives = count < WINDOW;
+            let passed = before + after;
+            let survives = passed + count <= passed.saturating_sub(1) + WINDOW;
             let rest = if survives { after + count..BURST } else { BURST..BURST };
             ((0..after).chain(rest).collect(), survives)
         }

@@ -7,12 +7,14 @@ use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::machine::Machine as _;
 use razor::noise::Ockam;
 use razor::noise::initiator::AwaitsMessage2;
+use razor::noise::responder::NeedsStaticDh;
 use razor::routing::{Address, Message, Route};
 use razor::transport::{self, Tcp};
 use razor::vault::suite::Aes256GcmSha256;
 use razor::vault::{KeyHandle, SoftwareVault};
 use razor_vectors::own::forge::cbor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::capture::{Capture, Tapped};
@@ -67,6 +69,11 @@ impl Attacker {
         self.frame(&message(&to("echo"), &to(OWN), payload)).await;
     }
 
+    /// The next message.
+    async fn hear_message(&mut self, within: Duration) -> Option<Message> {
+        self.hear(within).await.and_then(|body| decode(&body))
+    }
+
     /// The next frame without its length; none when the connection is closed or nothing comes.
     pub(super) async fn hear(&mut self, within: Duration) -> Option<Vec<u8>> {
         let heard = async {
@@ -84,6 +91,30 @@ impl Attacker {
             }
         };
         timeout(within, heard).await.ok()?.ok()
+    }
+}
+
+/// A listener of the attacker's.
+pub(super) struct Trap {
+    listener: TcpListener,
+    capture: Capture,
+}
+
+impl Trap {
+    pub(super) async fn set(capture: &Capture) -> Outcome<Self> {
+        Ok(Self { listener: TcpListener::bind("127.0.0.1:0").await?, capture: capture.clone() })
+    }
+
+    pub(super) fn address(&self) -> Outcome {
+        Ok(self.listener.local_addr()?.to_string())
+    }
+
+    /// The next who connects.
+    pub(super) async fn catch(&self) -> Outcome<Attacker> {
+        let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.map_err(|_| "nobody connects")??;
+        let mut socket = self.capture.tap(stream, false)?;
+        socket.write_all(&[transport::VERSION]).await?;
+        Ok(Attacker { socket })
     }
 }
 
@@ -114,11 +145,9 @@ impl Channel {
     pub(super) async fn open(mut attacker: Attacker, secret: &[u8; 32], presentation: &[u8]) -> Outcome<Self> {
         let mut vault = SoftwareVault::new();
         let own = vault.import_static_key(secret);
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
-        let (state, first) = AwaitsMessage2::<Aes256GcmSha256, Ockam>::start(own, &mut Seeded::new(seed));
+        let (state, first) = AwaitsMessage2::<Aes256GcmSha256, Ockam>::start(own, &mut entropy()?);
         attacker.frame(&message(&to("api"), &to(OWN), &first)).await;
-        let second = attacker.hear(PATIENCE).await.and_then(|body| decode(&body)).ok_or("there is no message 2")?;
+        let second = attacker.hear_message(PATIENCE).await.ok_or("there is no message 2")?;
         let (state, _) = state.read_message_2(second.payload())?;
         let shared = vault.static_dh(&KeyHandle::of(&own.0), &state.dh_with())?;
         let (finished, third) = state.write_message_3(&shared, presentation)?;
@@ -126,6 +155,30 @@ impl Channel {
         attacker.frame(&message(&way, &to(OWN), &third)).await;
         let (send, receive) = (Encryptor::new(finished.send), Decryptor::new(finished.receive));
         Ok(Self { attacker, way, send, receive })
+    }
+
+    /// Answers who opens a channel: goes through the handshake with this static key, presents this, and sends what is left
+    /// of message 2 when it is spoiled. There is no channel if the other side does not go on.
+    pub(super) async fn answer(
+        mut attacker: Attacker,
+        secret: &[u8; 32],
+        presentation: &[u8],
+        spoil: fn(&mut Vec<u8>),
+    ) -> Outcome<Option<Self>> {
+        let mut vault = SoftwareVault::new();
+        let own = vault.import_static_key(secret);
+        let first = attacker.hear_message(PATIENCE).await.ok_or("there is no message 1")?;
+        let (state, _) =
+            NeedsStaticDh::<Aes256GcmSha256, Ockam>::read_message_1(own, &mut entropy()?, first.payload())?;
+        let shared = vault.static_dh(&KeyHandle::of(&own.0), &state.dh_with())?;
+        let (state, mut second) = state.write_message_2(&shared, presentation)?;
+        spoil(&mut second);
+        attacker.frame(&message(&first.return_route().to_owned(), &to(OWN), &second)).await;
+        let Some(third) = attacker.hear_message(PATIENCE).await else { return Ok(None) };
+        let (finished, _) = state.read_message_3(third.payload())?;
+        let way = third.return_route().to_owned();
+        let (send, receive) = (Encryptor::new(finished.send), Decryptor::new(finished.receive));
+        Ok(Some(Self { attacker, way, send, receive }))
     }
 
     /// The ciphertext of a plaintext, which takes the next nonce.
@@ -142,7 +195,7 @@ impl Channel {
 
     /// The next plaintext.
     pub(super) async fn hear(&mut self, within: Duration) -> Option<Vec<u8>> {
-        let heard = self.attacker.hear(within).await.and_then(|body| decode(&body))?;
+        let heard = self.attacker.hear_message(within).await?;
         let nowhere = Route::default();
         let mut message = Message::new(nowhere.as_ref(), nowhere.as_ref(), heard.payload());
         self.receive.open(&mut message).ok()?;
@@ -150,10 +203,27 @@ impl Channel {
     }
 }
 
-/// The plaintext that carries something to the echo, as everybody has to write it.
-pub(super) fn plaintext(payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x82, 0x82, 0x00, 0x81];
-    bytes.extend(message(&to("echo"), &to(OWN), payload));
-    bytes.push(0x40);
+/// The plaintext that carries something along a route, as everybody has to write it.
+pub(super) fn plaintext(onward: &Route, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = PAYLOAD.to_vec();
+    bytes.extend(message(onward, &to(OWN), payload));
+    bytes.push(UNPADDED);
     bytes
+}
+
+/// The answer to a plaintext: with the same payload, to where its message came from.
+pub(super) fn answer(text: &[u8]) -> Outcome<Vec<u8>> {
+    let carried = text.strip_prefix(&PAYLOAD).and_then(|rest| rest.strip_suffix(&[UNPADDED]));
+    let said = carried.and_then(decode).ok_or("what the other side says is no plaintext")?;
+    Ok(plaintext(&said.return_route().to_owned(), said.payload()))
+}
+
+/// What stands before the message of a plaintext, and the padding after it.
+const PAYLOAD: [u8; 4] = [0x82, 0x82, 0x00, 0x81];
+const UNPADDED: u8 = 0x40;
+
+fn entropy() -> Outcome<Seeded> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(Seeded::new(seed))
 }

@@ -3,8 +3,8 @@
 use razor::routing::{Address, Route};
 use razor_vectors::own::forge::{self, Attestation, ChangeData, cbor, envelope, signed};
 
-use super::BAD;
-use super::attacker::{Channel, OWN, message, plaintext, to};
+use super::Part;
+use super::attacker::{Channel, OWN, message, to};
 use super::papers::Person;
 use crate::table::Outcome;
 
@@ -13,6 +13,9 @@ pub(super) struct Deed {
     pub(super) sentence: &'static str,
     pub(super) how: How,
 }
+
+/// Messages of a channel, as they are sent.
+pub(super) type Ciphertexts = Vec<Vec<u8>>;
 
 /// Where the deed is done.
 pub(super) enum How {
@@ -24,12 +27,26 @@ pub(super) enum How {
     Between(Vec<u8>),
     /// As the first message of a handshake.
     Message1(Vec<u8>),
-    /// As what an initiator presents.
+    /// As the second message of a handshake, made from a good one.
+    Message2(fn(&mut Vec<u8>)),
+    /// As what is presented.
     Presentation(fn(&Person) -> Vec<u8>),
     /// As the plaintext of a channel's message, made from a good one.
     Plaintext(fn(&[u8]) -> Vec<u8>),
-    /// As messages of a channel, of which at least one may not be accepted.
-    Ciphertext(fn(&mut Channel) -> Outcome<Vec<Vec<u8>>>),
+    /// As messages of a channel that carry a good plaintext, of which at least one may not be accepted.
+    Ciphertext(fn(&mut Channel, &[u8]) -> Outcome<Ciphertexts>),
+}
+
+impl How {
+    /// Whether an attacker in this part does it. What is done to a connection is the same in both: it is done by who
+    /// connects.
+    pub(super) fn is_of(&self, part: Part) -> bool {
+        match self {
+            Self::Opening(_) | Self::Frame(_) | Self::Between(_) | Self::Message1(_) => part == Part::Initiator,
+            Self::Message2(_) => part == Part::Responder,
+            Self::Presentation(_) | Self::Plaintext(_) | Self::Ciphertext(_) => true,
+        }
+    }
 }
 
 pub(super) fn all() -> Vec<Deed> {
@@ -70,6 +87,9 @@ pub(super) fn all() -> Vec<Deed> {
         }),
         deed("NOI-14", "message 1 has the point of order one", How::Message1(vec![0; 32])),
         deed("CHN-57", "message 1 has 31 bytes", How::Message1(vec![9; 31])),
+        deed("NOI-14", "message 2 has the point of order one", How::Message2(|message| message[..32].fill(0))),
+        deed("NOI-1", "message 2 has 95 bytes", How::Message2(|message| message.truncate(95))),
+        deed("NOI-7", "a bit of message 2 is flipped", How::Message2(|message| message[40] ^= 1)),
         papers("COD-5", "a byte follows a presentation", |it| [it.presentation(), vec![0]].concat()),
         papers("COD-1", "a presentation is an array of indefinite length", |it| {
             [&[0x9f], &it.presentation()[1..], &[0xff]].concat()
@@ -170,18 +190,18 @@ pub(super) fn all() -> Vec<Deed> {
             });
             [&good[..good.len() - 1], &padding].concat()
         }),
-        cipher("CHN-14", "a message is repeated", |channel| {
-            let message = channel.seal(&plaintext(BAD))?;
+        cipher("CHN-14", "a message is repeated", |channel, good| {
+            let message = channel.seal(good)?;
             Ok(vec![message.clone(), message])
         }),
-        cipher("CHN-32", "a nonce is 33 above the largest", |channel| {
+        cipher("CHN-32", "a nonce is 33 above the largest", |channel, good| {
             for _ in 0..32 {
-                channel.seal(&plaintext(BAD))?;
+                channel.seal(good)?;
             }
-            Ok(vec![channel.seal(&plaintext(BAD))?])
+            Ok(vec![channel.seal(good)?])
         }),
-        cipher("CHN-39", "a bit of a message is flipped", |channel| {
-            let mut message = channel.seal(&plaintext(BAD))?;
+        cipher("CHN-39", "a bit of a message is flipped", |channel, good| {
+            let mut message = channel.seal(good)?;
             message[40] ^= 1;
             Ok(vec![message])
         }),

@@ -1,10 +1,12 @@
-//! Signals that ask the node to stop.
+//! Signals that ask the program to stop.
 
-use std::io;
+#[cfg(unix)]
+use crate::failure::Failure;
+use crate::failure::Result;
 
 /// Waits for signals that ask the process to stop.
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
@@ -12,13 +14,20 @@ pub(super) struct Signals {
 #[cfg(unix)]
 impl Signals {
     /// From now on such a signal no longer ends the process.
-    pub(super) fn catch() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When the operating system does not say when they come.
+    pub(crate) fn catch() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let caught = |kind| {
+            let failed = |e| Failure::failed(format!("signals cannot be caught: {e}; is the system out of resources?"));
+            signal(kind).map_err(failed)
+        };
+        Ok(Self { terminate: caught(SignalKind::terminate())?, interrupt: caught(SignalKind::interrupt())? })
     }
 
     /// The next signal: its name, and the exit code of a process that it ends.
-    pub(super) async fn next(&mut self) -> (&'static str, i32) {
+    pub(crate) async fn next(&mut self) -> (&'static str, i32) {
         tokio::select! {
             _ = self.terminate.recv() => ("SIGTERM", 128 + 15),
             _ = self.interrupt.recv() => ("SIGINT", 128 + 2),
@@ -28,15 +37,15 @@ impl Signals {
 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(super) fn catch() -> io::Result<Self> {
+    pub(crate) fn catch() -> Result<Self> {
         Ok(Self)
     }
 
-    pub(super) async fn next(&mut self) -> (&'static str, i32) {
+    pub(crate) async fn next(&mut self) -> (&'static str, i32) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
