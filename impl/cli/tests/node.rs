@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{razor, stderr, stdout};
@@ -209,9 +209,8 @@ fn each_line_is_a_message_and_one_channel_carries_them_all() {
     assert!(stderr(&nobody).contains("no answer to line 2"), "{}", stderr(&nobody));
 }
 
-#[test]
-fn a_conversation_ends_when_the_other_side_closes_the_channel() {
-    let node = Running::start("goodbye", &["--channels", "--echo"]);
+/// Begins a conversation with the echo worker of a node, through a channel. It lasts until the input is dropped.
+fn conversation(node: &Running) -> (Child, ChildStdin) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
         .args(["message", "send", "--lines", "--to", "echo", "--through", &format!("1#{} => api", node.address())])
         .stdin(Stdio::piped())
@@ -219,7 +218,14 @@ fn a_conversation_ends_when_the_other_side_closes_the_channel() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it runs");
-    let mut input = child.stdin.take().expect("a pipe");
+    let input = child.stdin.take().expect("a pipe");
+    (child, input)
+}
+
+#[test]
+fn a_conversation_ends_when_the_other_side_closes_the_channel() {
+    let node = Running::start("goodbye", &["--channels", "--echo"]);
+    let (child, mut input) = conversation(&node);
     input.write_all(b"hello\n").expect("it reads");
     eventually("the line is delivered", || json(&node.show(&["--json"]))["delivered"].as_u64() >= Some(2));
     node.signal("TERM");
@@ -235,18 +241,29 @@ fn who_sends_and_is_told_to_stop_closes_the_channel() {
     let node = Running::start("told", &["--channels", "--echo"]);
     let open = || json(&node.show(&["--json"]))["secure_channels"].as_u64();
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_razor"))
-            .args(["message", "send", "--lines", "--to", "echo", "--through", &format!("1#{} => api", node.address())])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it runs");
+        let (mut child, input) = conversation(&node);
         // It has nothing to say, and waits.
         eventually("the channel is open", || open() == Some(1));
         let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
         assert_eq!(child.wait().expect("it ends").code(), Some(code));
+        eventually("the channel is closed", || open() == Some(0));
+        drop(input);
+    }
+}
+
+#[test]
+fn who_is_told_to_stop_while_he_ends_closes_the_channel_all_the_same() {
+    let node = Running::start("ending", &["--channels", "--echo"]);
+    let open = || json(&node.show(&["--json"]))["secure_channels"].as_u64();
+    // Whether the signal comes before the end of the input, or after it, or when all is over, is not known.
+    for _ in 0..8 {
+        let (mut child, input) = conversation(&node);
+        eventually("the channel is open", || open() == Some(1));
+        drop(input);
+        let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        assert!(matches!(child.wait().expect("it ends").code(), Some(0 | 143)));
         eventually("the channel is closed", || open() == Some(0));
     }
 }

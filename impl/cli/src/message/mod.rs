@@ -6,6 +6,7 @@ mod way;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -101,14 +102,19 @@ impl Send {
                 None => Node::start()?,
             };
             let mut signals = Signals::catch()?;
-            let (result, signalled) = tokio::select! {
+            let (result, mut signalled) = tokio::select! {
                 result = self.send(&node, payload) => (result, None),
                 (_, code) = signals.next() => (Ok(ExitCode::FAILURE), Some(code)),
             };
             // Whose channels end hears of it in any case, and who is told twice does not wait.
-            tokio::select! {
-                () = node.shutdown() => {}
-                (_, code) = signals.next() => std::process::exit(code),
+            let mut ending = pin!(node.shutdown());
+            loop {
+                tokio::select! {
+                    () = &mut ending => break,
+                    (_, code) = signals.next() => if signalled.replace(code).is_some() {
+                        std::process::exit(code)
+                    },
+                }
             }
             signalled.map_or(result, |code| std::process::exit(code))
         })
