@@ -79,7 +79,8 @@ fn times(count: usize) -> String {
     }
 }
 
-fn count(number: usize, one: &str) -> String {
+/// `1 frame`, `2 frames`.
+pub(crate) fn count(number: usize, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -360,10 +361,12 @@ impl<'a> Story<'a> {
         if violated.is_empty() {
             self.say("Every property holds.");
         }
-        if !report.played.is_empty() {
+        if report.played.is_empty() {
+            for entry in violated {
+                self.reason(entry);
+            }
+        } else {
             self.scene(&report.played);
-        } else if let Some(violated) = violated.first() {
-            self.reason(violated);
         }
         self.head("Again");
         self.say(&telling::command(&report.plan, "explain"));

@@ -46,7 +46,6 @@ fn identity() -> razor::Result<[Vec<u8>; 3]> {
     let mut vault = SoftwareVault::new();
     let identity = Identity::create(&mut vault, SigningKind::Ed25519, &mut env)?;
     let key = PurposeKey::SecureChannelStatic(vault.import_static_key(&secret));
-    let draft = AttestationDraft::valid_from(&identity, key, env.wall);
-    let attestation = vault.answer(&draft.request()).and_then(|answer| draft.answer(answer))?;
+    let attestation = AttestationDraft::valid_from(&identity, key, env.wall).sign_with(&vault)?;
     Ok([secret.to_vec(), identity.export().to_vec(), attestation.export().to_vec()])
 }

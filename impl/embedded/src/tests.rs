@@ -212,8 +212,7 @@ fn identify(side: u8) -> Arc<channel::Config> {
     let mut env = Env::new(Instant::ZERO, WALL, &mut entropy);
     let identity = Identity::create(&mut factory, SigningKind::Ed25519, &mut env).unwrap();
     let key = PurposeKey::SecureChannelStatic(factory.import_static_key(&[side; 32]));
-    let draft = AttestationDraft::valid_from(&identity, key, WALL);
-    let attestation = factory.answer(&draft.request()).and_then(|answer| draft.answer(answer)).unwrap();
+    let attestation = AttestationDraft::valid_from(&identity, key, WALL).sign_with(&factory).unwrap();
     Arc::new(presenting(identity.export(), attestation.export(), WALL).unwrap())
 }
 

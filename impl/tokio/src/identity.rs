@@ -121,8 +121,7 @@ fn attest(kept: &Kept, entropy: &mut Seeded, now: Timestamp) -> Result<StaticKey
     let mut vault = SoftwareVault::new();
     vault.import_signing_key(kept.kind, &kept.secret)?;
     let key = PurposeKey::SecureChannelStatic(vault.import_static_key(&secret));
-    let draft = AttestationDraft::valid_from(&kept.identity, key, now);
-    let attestation = vault.answer(&draft.request()).and_then(|answer| draft.answer(answer))?;
+    let attestation = AttestationDraft::valid_from(&kept.identity, key, now).sign_with(&vault)?;
     Ok(StaticKey { secret, attestation })
 }
 

@@ -63,8 +63,7 @@ impl<S: Suite> Person<S> {
         let secret = [number; 32];
         let key = PurposeKey::SecureChannelStatic(vault.import_static_key(&secret));
         let draft = AttestationDraft::valid_from(&identity, key, WALL);
-        let signature = signer.answer(&draft.request()).expect("a signature");
-        let attestation = draft.answer(signature).expect("an attestation");
+        let attestation = draft.sign_with(&signer).expect("an attestation");
         let config = Config::new(&identity, &attestation, &[], WALL).expect("a configuration");
         Self { identity, vault, secret: SecretKey::new(secret), attestation, config: Arc::new(config) }
     }

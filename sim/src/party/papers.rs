@@ -326,9 +326,7 @@ fn attest<A: Agreement>(
     now: Timestamp,
 ) -> Result<PurposeKeyAttestation> {
     let until = now.plus(PURPOSE_KEY_VALIDITY);
-    let draft = AttestationDraft::new(identity, PurposeKey::SecureChannelStatic(key), now, until);
-    let answer = vault.answer(&draft.request())?;
-    draft.answer(answer)
+    AttestationDraft::new(identity, PurposeKey::SecureChannelStatic(key), now, until).sign_with(vault)
 }
 
 #[cfg(test)]

@@ -85,8 +85,7 @@ impl Papers {
         let identity = IdentityDraft::create(&NewKey::starting(signing, then)).sign_with(&vault).expect("an own key");
         let until = then.plus(PURPOSE_KEY_VALIDITY);
         let draft = AttestationDraft::new(&identity, PurposeKey::SecureChannelStatic(fixed), then, until);
-        let answer = vault.answer(&draft.request()).expect("an own key");
-        let attestation = draft.answer(answer).expect("an own key");
+        let attestation = draft.sign_with(&vault).expect("an own key");
         let config = Config::new(&identity, &attestation, &[], then).expect("a short presentation");
         Self { name: identity.identifier(), history: identity.export().to_vec(), vault, config }
     }

@@ -38,7 +38,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     }
     let fixed = vault.import_static_key(&seed.derive("the static key of papers"));
     let draft = AttestationDraft::new(&identity, PurposeKey::SecureChannelStatic(fixed), CREATED, EXPIRES);
-    let attestation = vault.answer(&draft.request()).and_then(|answer| draft.answer(answer)).expect("an own key");
+    let attestation = draft.sign_with(&vault).expect("an own key");
     let shown = Presentation::encode(&identity, &attestation, &[]);
     times(&shown, &fixed)?;
     sizes(&shown, &identity)

@@ -9,6 +9,7 @@ use razor::env::Instant;
 use razor::node::{Input, Output};
 use razor::routing::{Message, RouteRef};
 
+use crate::explain::count;
 use crate::frame;
 
 /// A line of a scene.
@@ -46,7 +47,9 @@ pub(super) fn note(at: Instant, who: &str, words: impl FnOnce() -> String) {
 pub(super) fn given(input: &Input) -> String {
     match input {
         Input::Received { connection, bytes } => format!("connection {} brings {}", connection.0, cargo(bytes)),
-        Input::Sent { connection, bytes } => format!("{} left on connection {}", count(*bytes as usize), connection.0),
+        Input::Sent { connection, bytes } => {
+            format!("{} left on connection {}", count(*bytes as usize, "byte"), connection.0)
+        }
         Input::Crossed { connection, crossing } => {
             format!("link {} brings {}", connection.0, letter(crossing.message()))
         }
@@ -74,20 +77,16 @@ pub(super) fn said(output: &Output) -> String {
     }
 }
 
-fn count(bytes: usize) -> String {
-    if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") }
-}
-
 /// Bytes of a connection.
 fn cargo(bytes: &[u8]) -> String {
-    frame::read(bytes).map_or_else(|_| count(bytes.len()), |message| letter(&message))
+    frame::read(bytes).map_or_else(|_| count(bytes.len(), "byte"), |message| letter(&message))
 }
 
 /// A message, without what it says.
 pub(super) fn letter(message: &Message) -> String {
     let way = |route: RouteRef<'_>| if route.is_empty() { "nowhere".into() } else { route.to_string() };
     let (onward, back) = (way(message.onward()), way(message.return_route()));
-    format!("{} for {onward}, back to {back}", count(message.payload().len()))
+    format!("{} for {onward}, back to {back}", count(message.payload().len(), "byte"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A store with room for few: whoever was used last stays, and whoever is pinned always.
 
 use razor::env::Timestamp;
-use razor::identity::{Drafted, Identifier, Identity, IdentityDraft, MemoryStore, NewKey, StoreAnswer, StoreRequest};
+use razor::identity::{Identifier, Identity, IdentityDraft, MemoryStore, NewKey, StoreAnswer, StoreRequest};
 use razor::vault::{SigningKind, SoftwareVault, VerifyingKey, X25519};
 
 use crate::checker::Property;
@@ -78,7 +78,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
 fn identity(seed: Seed, number: u8) -> Identity {
     let mut vault = SoftwareVault::<X25519>::with_agreement();
     let key = import_key(&mut vault, seed, number);
-    sign(&vault, IdentityDraft::create(&NewKey::starting(key, Timestamp(BEGIN))))
+    IdentityDraft::create(&NewKey::starting(key, Timestamp(BEGIN))).sign_with(&vault).expect("an own key")
 }
 
 /// The first of the identities, with another key.
@@ -86,20 +86,11 @@ fn rotated(seed: Seed, first: &Identity) -> Identity {
     let mut vault = SoftwareVault::<X25519>::with_agreement();
     import_key(&mut vault, seed, 0);
     let key = import_key(&mut vault, seed, CROWD);
-    sign(&vault, IdentityDraft::rotate(first, &NewKey::starting(key, Timestamp(BEGIN))).expect("another key"))
+    let draft = IdentityDraft::rotate(first, &NewKey::starting(key, Timestamp(BEGIN))).expect("another key");
+    draft.sign_with(&vault).expect("own keys")
 }
 
 fn import_key(vault: &mut SoftwareVault<X25519>, seed: Seed, number: u8) -> VerifyingKey {
     let secret = seed.derive(&format!("stranger {number} of a full store"));
     vault.import_signing_key(SigningKind::Ed25519, &secret).expect("any 32 bytes")
-}
-
-fn sign(vault: &SoftwareVault<X25519>, mut draft: IdentityDraft) -> Identity {
-    loop {
-        let answer = vault.answer(&draft.request()).expect("an own key");
-        match draft.answer(answer).expect("an own key") {
-            Drafted::Pending(more) => draft = more,
-            Drafted::Done(identity) => return identity,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use razor::env::Timestamp;
-use razor::identity::{Comparison, Drafted, Identity, IdentityDraft, NewKey, admit};
+use razor::identity::{Comparison, Identity, IdentityDraft, NewKey, admit};
 use razor::vault::{Request, SigningKind, SoftwareVault, VerifyingKey};
 
 /// An identifier as it would be with 24 bits.
@@ -27,21 +27,13 @@ fn hash(draft: &IdentityDraft) -> [u8; 32] {
     }
 }
 
-fn finish(vault: &SoftwareVault, draft: IdentityDraft) -> Identity {
-    let answer = vault.answer(&draft.request()).expect("a key of this vault");
-    match draft.answer(answer).expect("a first change") {
-        Drafted::Done(identity) => identity,
-        Drafted::Pending(_) => panic!("a first change has one signature"),
-    }
-}
-
 /// Two identities with different keys and one name of 24 bits.
 fn collision(vault: &mut SoftwareVault) -> [Identity; 2] {
     let [one, other] = [1, 2].map(|n| vault.import_signing_key(SigningKind::Ed25519, &[n; 32]).expect("any 32 bytes"));
     let ones: BTreeMap<Toy, u64> = (0..8_192).map(|n| (toy(&hash(&draft(one, n))), n)).collect();
     let found = (0..).find_map(|m| Some((*ones.get(&toy(&hash(&draft(other, m))))?, m)));
     let (n, m) = found.expect("there is no end of them");
-    [finish(vault, draft(one, n)), finish(vault, draft(other, m))]
+    [(one, n), (other, m)].map(|(key, n)| draft(key, n).sign_with(vault).expect("an own key"))
 }
 
 #[test]
@@ -70,7 +62,7 @@ fn a_fork_after_a_common_beginning_is_a_conflict_for_whoever_has_seen_either_bra
     let mut vault = SoftwareVault::new();
     let first = {
         let key = vault.import_signing_key(SigningKind::Ed25519, &[1; 32]).expect("any 32 bytes");
-        finish(&vault, draft(key, 0))
+        draft(key, 0).sign_with(&vault).expect("an own key")
     };
     let [left, right] = [2, 3].map(|n| {
         let key = vault.import_signing_key(SigningKind::Ed25519, &[n; 32]).expect("any 32 bytes");

@@ -204,9 +204,7 @@ fn attest(
         let mut vault = SoftwareVault::new();
         vault.import_signing_key(SigningKind::Ed25519, &key.secret.array()?).map_err(|e| e.to_string())?;
         let key = PurposeKey::SecureChannelStatic(PublicKey(static_key));
-        let draft = AttestationDraft::new(&subject, key, created_at, expires_at);
-        let answer = vault.answer(&draft.request()).map_err(|e| e.to_string())?;
-        draft.answer(answer).map_err(|e| e.to_string())
+        AttestationDraft::new(&subject, key, created_at, expires_at).sign_with(&vault).map_err(|e| e.to_string())
     })())
 }
 

@@ -83,8 +83,7 @@ impl Secrets {
         }
         let (from, until) = (Timestamp(times.created_at), Timestamp(times.expires_at));
         let draft = AttestationDraft::new(identity, PurposeKey::SecureChannelStatic(key), from, until);
-        let answer = self.signing.answer(&draft.request()).map_err(|e| e.to_string())?;
-        let again = draft.answer(answer).map_err(|e| e.to_string())?;
+        let again = draft.sign_with(&self.signing).map_err(|e| e.to_string())?;
         equal("the attestation, made again,", again.export(), recorded.export())
     }
 }

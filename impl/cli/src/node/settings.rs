@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use razor::identity::Identifier;
-use razor::routing::{Address, Route};
+use razor::routing::{Address, Limits, Route};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::endpoint::Endpoint;
@@ -70,13 +70,10 @@ pub(super) struct Settings {
     pub(super) log_format: Option<Format>,
 }
 
-/// The most bytes of an address.
-const ADDRESS: usize = 255;
-
 /// Whether a route, as it is written, can lead to a worker of this name.
 fn is_worker(name: &str) -> bool {
     let route = name.parse::<Route>().is_ok_and(|route| route == Route::from(Address::from(name)));
-    route && (1..=ADDRESS).contains(&name.len())
+    route && (1..=usize::from(Limits::DEFAULT.address)).contains(&name.len())
 }
 
 /// From where a worker is reached.
@@ -198,7 +195,8 @@ impl Settings {
         names.extend(self.connect.iter().flatten().map(|it| it.name.as_str()));
         if let Some(name) = names.iter().find(|name| !is_worker(name)) {
             return Err(Failure::usage(format!(
-                "no route leads to a worker named `{name}`; give it a name of 1 to {ADDRESS} bytes without `#`, `=>` and `\\`"
+                "no route leads to a worker named `{name}`; give it a name of 1 to {} bytes without `#`, `=>` and `\\`",
+                Limits::DEFAULT.address
             )));
         }
         names.sort_unstable();

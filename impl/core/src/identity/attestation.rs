@@ -9,7 +9,7 @@ use super::identifier::{ChangeHash, Identifier};
 use super::limits::ATTESTATION_MAX;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
-use crate::vault::{self, KeyHandle, PublicKey, Signature, SoftwareVault, VerifyingKey, sha256};
+use crate::vault::{self, Agreement, KeyHandle, PublicKey, Signature, SoftwareVault, VerifyingKey, sha256};
 use crate::wire::cbor::Reader;
 
 /// How long a purpose key is attested unless its owner says otherwise: five years, in seconds.
@@ -292,6 +292,15 @@ impl AttestationDraft {
         Ok(attestation)
     }
 
+    /// Finishes the draft with a vault that answers at once.
+    ///
+    /// # Errors
+    /// Those of the vault and of [`answer`](Self::answer).
+    pub fn sign_with<A: Agreement>(self, vault: &SoftwareVault<A>) -> Result<PurposeKeyAttestation> {
+        let answer = vault.answer(&self.request())?;
+        self.answer(answer)
+    }
+
     pub(super) fn encode(&self, signature: &Signature) -> Vec<u8> {
         encode(|e| {
             let _ = e.array(2).and_then(|e| e.bytes(&self.signed));
@@ -312,7 +321,7 @@ impl Identity {
     ) -> Result<(PublicKey, PurposeKeyAttestation)> {
         let key = vault.generate_static_key(env.entropy);
         let draft = AttestationDraft::valid_from(self, PurposeKey::SecureChannelStatic(key), env.wall);
-        let attestation = vault.answer(&draft.request()).and_then(|answer| draft.answer(answer));
+        let attestation = draft.sign_with(vault);
         if attestation.is_err() {
             vault.delete(&KeyHandle::of(&key.0));
         }

@@ -58,6 +58,7 @@ impl Presentation {
     /// # Errors
     /// `COD-*`, `IDN-*`, `PUR-1`, `PUR-2`, `PUR-12`, `VLT-*` as for histories and attestations; `PUR-20`
     /// when there are too many credentials, `EXT-1` too many unknown items, `PUR-21` when one is too long, `PUR-22` when one is none.
+    // Large on the stack, as the next, and neither is there while the other is.
     #[inline(never)]
     pub fn decode(bytes: &[u8], limits: &PresentationLimits) -> Result<Self> {
         let mut reader = Reader::new(bytes);

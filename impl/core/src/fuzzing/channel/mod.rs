@@ -55,9 +55,7 @@ impl Person {
         let identity = IdentityDraft::create(&NewKey::starting(key, NOW)).sign_with(&signer).expect("an identity");
         let secret = [seed; 32];
         let key = PurposeKey::SecureChannelStatic(vault.import_static_key(&secret));
-        let draft = AttestationDraft::valid_from(&identity, key, NOW);
-        let answer = signer.answer(&draft.request()).expect("a signature");
-        let attestation = draft.answer(answer).expect("an attestation");
+        let attestation = AttestationDraft::valid_from(&identity, key, NOW).sign_with(&signer).expect("an attestation");
         let config = Arc::new(Config::new(&identity, &attestation, &[], NOW).expect("a configuration"));
         let papers = Presentation::encode(&identity, &attestation, &[]);
         let vault = Box::new(move |request: &vault::Request| vault.answer(request));

@@ -264,8 +264,7 @@ impl Maker {
     fn static_key(&mut self) -> Outcome<StaticKey> {
         let secret = draw(&mut self.entropy);
         let key = PurposeKey::SecureChannelStatic(self.vault.import_static_key(&secret));
-        let draft = AttestationDraft::valid_from(&self.identity, key, self.at);
-        let attestation = self.vault.answer(&draft.request()).and_then(|answer| draft.answer(answer))?;
+        let attestation = AttestationDraft::valid_from(&self.identity, key, self.at).sign_with(&self.vault)?;
         Ok(StaticKey { secret: secret.into(), attestation })
     }
 
