@@ -16,6 +16,8 @@ use crate::routing::{Address, Message};
 
 pub(super) const UNKNOWN: Error = Error::misuse("NOD-2", "no worker has this address");
 const NO_ROUTE: Error = Error::misuse("NOD-2", "a message without an onward route goes nowhere");
+const GONE: Error = Error::denied("NOD-2", "a peer's message is for an address that no worker has");
+const AIMLESS: Error = Error::misbehaved("NOD-2", "a peer's message has no onward route");
 const FOREIGN: Error = Error::denied("NOD-3", "a peer's route names a transport address");
 const TAKES_NOTHING: Error = Error::limit("NOD-31", "the node is full and the peer takes nothing of what it is sent");
 const UNREACHABLE: Error = Error::denied("NOD-4", "flow control: the worker is not to be reached from there");
@@ -57,7 +59,9 @@ impl Node {
         provenance: Provenance,
         moves: bool,
     ) -> Result<(), Undelivered> {
-        let first = message.onward().first().ok_or(NO_ROUTE)?;
+        // Who sends from here knows where to; a peer can be late.
+        let (unknown, no_route) = if provenance.is_local() { (UNKNOWN, NO_ROUTE) } else { (GONE, AIMLESS) };
+        let first = message.onward().first().ok_or(no_route)?;
         //= spec/src/nodes.md#nod-2
         //# A node MUST drop a message whose first onward address no worker has, and tell its peer nothing.
         let found =
@@ -66,7 +70,7 @@ impl Node {
             message.turn_round();
             return self.pass(source, message, provenance, moves);
         }
-        let (to, port) = found.ok_or(UNKNOWN)?;
+        let (to, port) = found.ok_or(unknown)?;
         self.check(source, to, port, &message, provenance)?;
 
         let cost = cost(&message);

@@ -10,6 +10,7 @@ mod backpressure;
 mod hostile;
 mod shards;
 
+use super::delivery::Undelivered;
 use super::*;
 use crate::env::{Seeded, Timestamp};
 use crate::routing::Route;
@@ -334,6 +335,22 @@ fn a_message_for_nobody_is_dropped_and_the_peer_hears_nothing() {
     assert_eq!(rig.drops(), ["NOD-2"]);
     assert!(rig.transmitted(1).is_empty());
     assert!(rig.out.is_empty());
+}
+
+#[test]
+fn nobody_at_an_address_is_the_fault_of_who_sends_from_here_and_of_no_peer() {
+    let mut rig = Rig::plain(1);
+    let peer = Provenance::connection(ConnectionId(1));
+    for (onward, provenance, blame) in [
+        ("nobody", Provenance::LOCAL, Blame::Misuse),
+        ("", Provenance::LOCAL, Blame::Misuse),
+        ("nobody", peer, Blame::Denied),
+        ("", peer, Blame::Misbehaved),
+    ] {
+        let undelivered = rig.node.dispatch(Source::Owner, message(onward, "", b"m"), provenance).unwrap_err();
+        let Undelivered::Error(error) = undelivered else { panic!("{undelivered:?}") };
+        assert_eq!((error.requirement(), error.blame()), ("NOD-2", blame), "{onward}");
+    }
 }
 
 #[test]
@@ -680,6 +697,6 @@ fn failures_are_told_apart_by_requirement_and_blame_and_counted_beyond_the_repor
     rig.receive(1, &denied.chain(lost).collect::<Vec<u8>>()).unwrap();
     assert_eq!(rig.drops().len(), 1);
     let failures: Vec<_> = rig.node.failures().collect();
-    assert_eq!(failures, [("NOD-2", Blame::Misuse, 30), ("NOD-4", Blame::Denied, 20)]);
-    assert_eq!(rig.node.counters().failures, [0, 0, 20, 30, 0]);
+    assert_eq!(failures, [("NOD-2", Blame::Denied, 30), ("NOD-4", Blame::Denied, 20)]);
+    assert_eq!(rig.node.counters().failures, [0, 0, 50, 0, 0]);
 }
