@@ -73,7 +73,7 @@ pub enum Layer {
     Node,
     /// Sessions.
     Session,
-    /// TCP.
+    /// TCP and serial lines.
     Transport,
 }
 
@@ -315,6 +315,16 @@ bugs! {
         LongRouteCloses "TCP-8",
         /// Each byte of a frame renews its time.
         FrameTimeSlides "TCP-11",
+        /// A frame of a line is taken though its checksum says that it is damaged.
+        TakesDamagedFrames "SER-5",
+        /// A frame of a line may be of any version.
+        TakesLineVersions "SER-6",
+        /// After a frame of a line that is too large, none is read any more.
+        SkipsForEver "SER-10",
+        /// The opening byte of a connection is to be written on its line.
+        WritesOpeningByte "SER-11",
+        /// A connection over a line waits for the peer's opening byte.
+        AwaitsOpeningByte "SER-12",
     }
 }
 

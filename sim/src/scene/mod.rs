@@ -20,6 +20,7 @@
 //! | `machine` | one channel alone |
 //! | `handshake` | what is held until a handshake is finished, and who is refused |
 //! | `insider` | a peer with the keys of its channel says what it must not |
+//! | `line` | a bad serial line, and an attacker who writes on it |
 //! | `links` | two nodes of one driver, gates and their controls |
 //! | `session` | when a session pings, gives up and tries again |
 
@@ -28,6 +29,7 @@ mod crowd;
 mod edges;
 mod handshake;
 mod insider;
+mod line;
 mod links;
 mod machine;
 mod manners;
@@ -64,8 +66,11 @@ fn demand(holds: bool, property: Property, detail: impl FnOnce() -> String) -> O
 type Scene = (&'static str, fn(Seed) -> Outcome);
 
 /// Those that every seed plays: they cost little and have many turns.
-const ALWAYS: &[Scene] =
-    &[("strangers at a small node", strangers::play), ("applications that take late", waiting::play)];
+const ALWAYS: &[Scene] = &[
+    ("strangers at a small node", strangers::play),
+    ("applications that take late", waiting::play),
+    ("a bad line", line::play),
+];
 
 /// Those of which every seed plays one.
 const IN_TURN: &[Scene] = &[

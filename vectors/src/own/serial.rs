@@ -67,6 +67,9 @@ fn frames() -> Vec<Meant<Sent>> {
         good("253 bytes without a zero: the first group is full", sent(&[7], 253)),
         good("254 bytes without a zero", sent(&[7], 254)),
         good("507 bytes without a zero: the second group is full", sent(&[7], 507)),
+        // With the version before them, and the checksum after them, in which there is no zero.
+        good("249 bytes without a zero: the frame ends with a full group", sent(&[7], 249)),
+        good("503 bytes without a zero: the frame ends with the second full group", sent(&[7], 503)),
         good("every byte", sent(&(0..=255).collect::<Vec<u8>>(), 2)),
         good("as many bytes as anyone may send", sent(&[7], most)),
         bad("one byte more", "SER-8", sent(&[7], most + 1)),

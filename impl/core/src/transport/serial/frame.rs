@@ -1,6 +1,5 @@
 //! One frame on a line: how it is written, and how it is read byte by byte.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use cobs::{CobsEncoder, DecodeResult, DecoderState};
@@ -47,14 +46,17 @@ pub(super) fn encode(tcp: &[u8]) -> Result<Vec<u8>> {
     //= spec/src/serial.md#ser-1
     //# A sender MUST write a byte 00 before the encoded content of a frame and another one after it.
     let most = cobs::max_encoding_length(message.len().saturating_add(1 + SUM));
-    let mut bytes = vec![0; most.saturating_add(2)];
+    let mut bytes = Vec::with_capacity(most.saturating_add(2));
+    bytes.resize(most.saturating_add(1), 0);
     let mut encoder = CobsEncoder::new(bytes.get_mut(1..).unwrap_or_default());
     for part in [&[VERSION], message, &sum] {
         // There is room for the longest encoding.
         encoder.push(part).map_err(|_| TOO_LARGE)?;
     }
     let encoded = encoder.finalize();
-    bytes.truncate(encoded.saturating_add(2));
+    // After a full block the encoder has written the beginning of another, which is not part of the frame.
+    bytes.truncate(encoded.saturating_add(1));
+    bytes.push(0);
     Ok(bytes)
 }
 
@@ -72,7 +74,7 @@ impl Partial {
     /// Takes one byte from the line. Says what has become of the frame that it ends, if it ends one: a frame of TCP.
     pub(super) fn take(&mut self, byte: u8, limit: u32) -> Option<Result<Vec<u8>>> {
         if self.skipping {
-            let over = byte == 0;
+            let over = byte == 0 && !planted!(SkipsForEver);
             self.skipping = !over;
             return over.then_some(Err(LARGE));
         }
@@ -149,12 +151,12 @@ fn check(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
     }
     //= spec/src/serial.md#ser-5
     //# A receiver MUST drop a frame whose checksum is not that of its content.
-    if CHECKSUM.checksum(covered).to_be_bytes() != *sum {
+    if CHECKSUM.checksum(covered).to_be_bytes() != *sum && !planted!(TakesDamagedFrames) {
         return Err(DAMAGED);
     }
     //= spec/src/serial.md#ser-6
     //# A receiver MUST drop a frame with a sound checksum whose version is not 01.
-    if covered.first() != Some(&VERSION) {
+    if covered.first() != Some(&VERSION) && !planted!(TakesLineVersions) {
         return Err(UNKNOWN);
     }
     bytes.truncate(bytes.len().saturating_sub(SUM));

@@ -183,7 +183,7 @@ impl Machine for Serial {
     fn handle(&mut self, _: &mut Env<'_>, input: Input) -> Result<(), Refused<Input>> {
         match input {
             Input::Connected => {
-                self.greeting = true;
+                self.greeting = !planted!(AwaitsOpeningByte);
                 Ok(())
             }
             Input::Received(bytes) if !self.received.is_empty() => Err(Refused::Full(Input::Received(bytes))),
@@ -199,7 +199,7 @@ impl Machine for Serial {
             }
             //= spec/src/serial.md#ser-11
             //# The opening bytes of a connection MUST NOT be written on a line.
-            Input::Send(message) if message.payload() == [transport::VERSION] => Ok(()),
+            Input::Send(message) if message.payload() == [transport::VERSION] && !planted!(WritesOpeningByte) => Ok(()),
             Input::Send(message) if self.write.is_some() => Err(Refused::Full(Input::Send(message))),
             Input::Send(message) => {
                 self.write = Some(encode(message.payload())?);
