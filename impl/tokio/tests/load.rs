@@ -166,17 +166,16 @@ async fn a_slow_reader_loses_nothing_and_its_writer_waits_for_it() {
     for n in 0..60u32 {
         take(&mut slow).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        // Who has another connection does not notice.
-        let payload = n.to_be_bytes();
-        let answered = tokio::time::timeout(Duration::from_secs(2), echo(&mut context, &channel, &payload)).await;
-        answered.expect("a slow reader slows all");
+        // Who has another connection is answered, though the slow reader reads nothing meanwhile.
+        in_time(echo(&mut context, &channel, &n.to_be_bytes())).await;
     }
     // What the writer is ahead is what fits into bounded queues and the sockets.
-    let ahead = sent.load(Relaxed);
-    assert!(ahead < MESSAGES / 2, "the writer is {ahead} messages ahead");
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let still = sent.load(Relaxed);
-    assert!(still - ahead < 100, "the writer goes on while nobody reads: {ahead}, then {still}");
+    let (mut before, mut ahead) = (0, sent.load(Relaxed));
+    while before != ahead {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (before, ahead) = (ahead, sent.load(Relaxed));
+    }
+    assert!(ahead < MESSAGES / 2, "the writer goes on while nobody reads: it is {ahead} messages ahead");
     for _ in 60..MESSAGES {
         take(&mut slow).await;
     }
