@@ -32,7 +32,7 @@ pub struct Report {
     /// Channels that opened at honest nodes.
     pub channels: u64,
     /// SHA-256 over everything that happened.
-    pub digest: [u8; 32],
+    pub digest: [u8; 16],
     /// What was reached.
     pub situations: BTreeSet<Situation>,
     /// How often something was refused, by the requirement that says so.

@@ -1,14 +1,16 @@
 //! The trace: a digest over everything that happened, and the last of it, or all of it, in full.
 //!
-//! The digest covers every byte, so that two runs with the same digest are the same run. A *symbolic* digest leaves out
+//! The digest covers every byte, so that two runs with the same digest are the same run: nobody makes worlds up to deceive
+//! it, and SipHash is much faster than a digest that bears that. A *symbolic* digest leaves out
 //! what depends on the cryptography (bytes, identifiers) and keeps who did what, when and of which size: runs with and
 //! without cryptography have the same.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::hash::Hasher as _;
 
 use razor::env::Instant;
-use sha2::{Digest, Sha256};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::adversary::{Intent, Way};
 use crate::frame::{Frame, Kind};
@@ -129,7 +131,7 @@ pub enum Digested {
 /// Everything that happened, as a digest; the end of it in full.
 #[derive(Debug, Default)]
 pub struct Trace {
-    hash: Sha256,
+    hash: SipHasher13,
     digested: Digested,
     events: u64,
     keep: usize,
@@ -157,7 +159,7 @@ impl Trace {
         // The words of an event may name identities.
         self.digest(at, node, what, None, 0, 0, if what == What::Event { &[] } else { entry.words.as_bytes() });
         if self.digested == Digested::Bytes && what == What::Event {
-            self.hash.update(entry.words.as_bytes());
+            self.hash.write(entry.words.as_bytes());
         }
         self.remember(|| entry);
     }
@@ -212,8 +214,8 @@ impl Trace {
         head[17..21].copy_from_slice(&(to as u32).to_le_bytes());
         head[21..29].copy_from_slice(&frame.to_le_bytes());
         head[29..].copy_from_slice(&(len as u32).to_le_bytes());
-        self.hash.update(head);
-        self.hash.update(bytes);
+        self.hash.write(&head);
+        self.hash.write(bytes);
     }
 
     fn remember(&mut self, entry: impl FnOnce() -> Entry) {
@@ -253,8 +255,8 @@ impl Trace {
     }
 
     /// The digest of all events so far.
-    pub fn digest_so_far(&self) -> [u8; 32] {
-        self.hash.clone().finalize().into()
+    pub fn digest_so_far(&self) -> [u8; 16] {
+        self.hash.finish128().as_bytes()
     }
 
     /// The last events.
@@ -269,7 +271,7 @@ mod tests {
 
     const WAY: Way = Way { link: 3, to: 1 };
 
-    fn digest(digested: Digested, at: u64, node: usize, way: Way, bytes: &[u8], words: &str) -> [u8; 32] {
+    fn digest(digested: Digested, at: u64, node: usize, way: Way, bytes: &[u8], words: &str) -> [u8; 16] {
         let mut trace = Trace::default();
         trace.digest_over(digested);
         trace.frame(Instant::from_millis(at), node, What::Sent, Some(way), 7, Intent::Honest, bytes);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use razor::routing::Address;
+use razor::routing::{Address, Route};
 
 /// How far a nonce may be from the largest one.
 const WINDOW: u64 = 32;
@@ -11,8 +11,8 @@ const WINDOW: u64 = 32;
 /// The longest way back that is followed here; longer ones are beyond the limits of a node sooner or later.
 const LONG: usize = 40;
 
-/// A link and the addresses behind it.
-pub(super) type Way = (usize, Vec<Address>);
+/// A link and the route behind it.
+pub(super) type Way = (usize, Route);
 
 /// One end of a channel, as far as what comes to it is concerned.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub(super) struct Arriving {
     /// Whether it is a Payload, which moves the way.
     pub(super) is_payload: bool,
     pub(super) link: usize,
-    pub(super) back: Vec<Address>,
+    pub(super) back: Route,
     /// Where the peer receives.
     pub(super) peer: Address,
 }
@@ -114,8 +114,8 @@ impl Inbound {
         if is_payload && self.moved_by.is_some_and(|last| nonce > last) {
             self.moved_by = Some(nonce);
             let mut way = back.clone();
-            if way.last() != Some(peer) {
-                way.push(peer.clone());
+            if way.as_ref().last() != Some(peer.as_ref()) {
+                way.append(peer.as_ref());
             }
             self.way = Some((link, way));
         }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn arriving(nonce: u64, link: usize, back: &str) -> Arriving {
-        Arriving { nonce, is_payload: true, link, back: vec![back.into()], peer: "peer".into() }
+        Arriving { nonce, is_payload: true, link, back: Route::from(Address::local(back)), peer: "peer".into() }
     }
 
     fn arrives(end: &mut Inbound, nonce: u64, link: usize, back: &str) -> Due {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_way_of_a_responder_follows_the_greatest_nonce_and_that_of_an_initiator_nothing() {
-        let way = |link, back: &str| (link, vec![Address::local(back), Address::local("peer")]);
+        let way = |link, back: &str| (link, Route::from_iter([back, "peer"]));
         let mut end = Inbound::responder(0, "decryptor".into());
         end.is_open = true;
         for (nonce, link, back, expected) in

@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::memmem;
 use razor::routing::{Address, AddressRef, Message};
-use sha2::{Digest as _, Sha256};
+use siphasher::sip128::SipHasher13;
 
-use crate::frame::{self, addresses};
+use crate::frame;
 use crate::host::{CLOSED, ECHO, LISTENER};
 
 pub use self::book::{Book, Bytes32};
@@ -47,8 +47,8 @@ pub struct Auditor {
     book: Book,
     /// Bytes of connections that are not a whole frame yet, by node and link.
     pieces: BTreeMap<(usize, usize), Vec<u8>>,
-    /// First messages by the node that they came to and by their way back.
-    begun: BTreeMap<(usize, Vec<Address>), Vec<Vec<u8>>>,
+    /// First messages by the node that they came to and by the addresses of their way back.
+    begun: BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>>,
     /// The ephemeral keys that were sent: the secret halves by the public ones.
     ephemerals: BTreeMap<Bytes32, Bytes32>,
     /// The ephemeral key of each message 1 that was sent, by who sent it and its decryptor.
@@ -60,7 +60,7 @@ pub struct Auditor {
     /// Nodes that have channels whose handshake was not seen whole: through another channel, or a loop within a node.
     missed: BTreeSet<usize>,
     /// Channel messages by the hash of their bytes.
-    sealed: BTreeMap<Bytes32, Sealed>,
+    sealed: BTreeMap<u128, Sealed>,
     /// Ends that have opened: the name of the channel, by node and encryptor.
     names: BTreeMap<(usize, Address), Bytes32>,
     /// What has to be delivered by the end of this step, by node and number.
@@ -212,7 +212,10 @@ impl Auditor {
         let (waited, new) = match self.pieces.entry((node, link)) {
             Entry::Occupied(mut pieces) => (std::mem::take(pieces.get_mut()), bytes),
             // The byte that opens a connection stands before its frames.
-            Entry::Vacant(_) => (Vec::new(), bytes.get(1..).unwrap_or_default()),
+            Entry::Vacant(pieces) => {
+                pieces.insert(Vec::new());
+                (Vec::new(), bytes.get(1..).unwrap_or_default())
+            }
         };
         // Nearly always it is one whole frame.
         let joined = if waited.is_empty() { Cow::Borrowed(new) } else { Cow::Owned([&waited, new].concat()) };
@@ -223,7 +226,9 @@ impl Auditor {
             self.frame_arrived(node, link, frame, is_behind);
             rest = others;
         }
-        self.pieces.insert((node, link), rest.to_vec());
+        if !rest.is_empty() {
+            self.pieces.insert((node, link), rest.to_vec());
+        }
     }
 
     fn frame_arrived(&mut self, node: usize, link: usize, frame: &[u8], is_behind: bool) {
@@ -238,7 +243,7 @@ impl Auditor {
         if !listens(first) || payload.len() < 32 {
             return;
         }
-        let begun = self.begun.entry((node, addresses(message.return_route()))).or_default();
+        let begun = self.begun.entry((node, message.return_route().items().to_vec())).or_default();
         if !begun.iter().any(|known| known == payload) {
             begun.push(payload.to_vec());
         }
@@ -265,7 +270,7 @@ impl Auditor {
             return;
         }
         other.is_blurred |= is_behind;
-        let back = addresses(message.return_route());
+        let back = message.return_route().to_owned();
         let arriving = Arriving { nonce, is_payload, link, back, peer: peer.clone() };
         match (other.arrives(&arriving, number.is_some()), number) {
             (Due::Accept, Some(number)) => _ = self.due.insert((node, number)),
@@ -309,11 +314,11 @@ impl Auditor {
             return Err("what a node made itself has a tracing text");
         }
         // Whatever a node sends on has more on its way back, and what it echoes is not its own.
-        let own = back.first().filter(|own| *own != Address::local(ECHO).as_ref());
+        let own = back.first().filter(|own| *own != AddressRef::local(ECHO.as_bytes()));
         if message.onward().is_empty() || back.len() > 1 || back.len() == 1 && own.is_none() {
             return Ok(());
         }
-        let way = (link, addresses(message.onward()));
+        let way = (link, message.onward().to_owned());
         let (Some(own), Some(key)) = (own.map(|own| own.to_owned()), payload.first_chunk::<32>()) else {
             return self.check_sealed(node, &way, queues, payload);
         };
@@ -343,12 +348,12 @@ impl Auditor {
             return Ok(());
         }
         let secret = secret_of(Some(node), key);
-        if way.1.last().is_some_and(|last| listens(last.as_ref())) && payload.len() == 32 {
+        if way.1.as_ref().last().is_some_and(listens) && payload.len() == 32 {
             self.keep(key, secret).ok_or("the ephemeral key of a message 1 was not drawn for it")?;
             self.initiators.insert((node, own.clone()), *key);
             return Ok(());
         }
-        let first_messages = self.begun.get(&(node, way.1.clone())).cloned();
+        let first_messages = self.begun.get(&(node, way.1.as_ref().items().to_vec())).cloned();
         if secret.is_none() {
             // A peer who presents itself anew has a way back, too.
             let sealed = self.check_sealed(node, &way, queues, payload);
@@ -381,18 +386,23 @@ impl Auditor {
     fn check_sealed(&mut self, node: usize, way: &Way, queues: bool, payload: &[u8]) -> Result<(), &'static str> {
         const WRONG: &str = "a channel message is not what the book says";
         let wrong = if self.missed.contains(&node) { Ok(()) } else { Err(WRONG) };
-        let (Some((nonce, sealed)), to) = (payload.split_first_chunk::<8>(), way.1.last()) else { return wrong };
+        let (Some((nonce, sealed)), to) = (payload.split_first_chunk::<8>(), way.1.as_ref().last()) else {
+            return wrong;
+        };
         let (book, nonce) = (self.book, u64::from_be_bytes(*nonce));
         let all = self.directions.entry(node).or_default();
         // Nearly always it is one that has sent there before.
         let found = [to, None].into_iter().find_map(|to| {
-            let mut candidates = all.iter_mut().enumerate().filter(|(_, direction)| direction.to.as_ref() == to);
+            let sends = |direction: &Direction| direction.to.as_ref().map(Address::as_ref) == to;
+            let mut candidates = all.iter_mut().enumerate().filter(|(_, direction)| sends(direction));
             candidates.find_map(|(place, direction)| Some((place, direction.opens(book, nonce, sealed)?)))
         });
         let Some((place, text)) = found else { return wrong };
         let Some(direction) = all.get_mut(place) else { return wrong };
-        direction.to = to.cloned();
-        let is_true = to == Some(&direction.other.decryptor);
+        if direction.to.as_ref().map(Address::as_ref) != to {
+            direction.to = to.map(|to| to.to_owned());
+        }
+        let is_true = to == Some(direction.other.decryptor.as_ref());
         if !direction.used.insert(nonce) {
             return Err("a nonce was used twice");
         }
@@ -490,6 +500,7 @@ fn listens(address: AddressRef<'_>) -> bool {
     [LISTENER, CLOSED].iter().any(|name| address == AddressRef::local(name.as_bytes()))
 }
 
-fn hash(bytes: &[u8]) -> Bytes32 {
-    Sha256::digest(bytes).into()
+/// Nobody looks for two messages with the same.
+fn hash(bytes: &[u8]) -> u128 {
+    SipHasher13::new().hash(bytes).as_u128()
 }
