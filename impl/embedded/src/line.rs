@@ -46,6 +46,9 @@ impl Line {
     pub(crate) fn connected(&mut self, env: &mut Env<'_>, id: ConnectionId) -> Option<Vec<u8>> {
         self.connection = Some(id);
         self.parked = None;
+        //= spec/src/serial.md#ser-15
+        //# A driver of a line MUST forget what a closed connection was to send, but for the frame that it has begun to write.
+        self.writing.retain(|writing| writing.written > 0);
         let _ = self.serial.handle(env, Input::Connected);
         match self.serial.poll_output() {
             Some(Output::Deliver(bytes)) => Some(bytes),

@@ -192,6 +192,35 @@ fn a_connection_that_is_closed_is_followed_by_another_over_the_same_line() {
 }
 
 #[test]
+fn what_waits_for_a_host_that_reads_nothing_does_not_grow_when_connections_begin_anew() {
+    const ROOM: usize = 2_000;
+    let mut pair = Pair::new(ROOM);
+    let [host, device] = &mut pair.sides;
+    let back = Route::new().then("app");
+    let message = Message::new(far().then("echo").as_ref(), back.as_ref(), &[7; 900]);
+    host.with(|node, env| node.handle(env, Input::Send(message))).unwrap();
+    host.turn();
+    let asked: Vec<u8> = pair.pipes[0].borrow_mut().drain(..).collect();
+    for _ in 0..100 {
+        for bytes in [&asked, &asked, &asked, &sound_and_wrong()] {
+            pair.pipes[0].borrow_mut().extend(bytes);
+            while device.turn() {
+                while device.happened().is_some() {}
+            }
+        }
+    }
+    let mut waited = 0;
+    while !pair.pipes[1].borrow().is_empty() {
+        waited += pair.pipes[1].borrow_mut().drain(..).count();
+        while device.turn() {}
+    }
+    //= spec/src/serial.md#ser-15
+    //= type=test
+    //# A driver of a line MUST forget what a closed connection was to send, but for the frame that it has begun to write.
+    assert!(waited < ROOM + asked.len(), "{waited} bytes waited");
+}
+
+#[test]
 fn noise_of_any_length_leaves_the_line_as_it_was() {
     let mut pair = Pair::new(100_000);
     let mut noise = Seeded::from_u64(9);
