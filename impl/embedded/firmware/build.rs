@@ -29,8 +29,12 @@ fn main() {
 
 /// The board's memory: the linker refuses what does not fit. Of flash it is a little more than the small images aim at.
 fn memory() -> String {
-    let all = env::var_os("CARGO_FEATURE_ALL").is_some();
-    let (flash, ram) = if all { ("512K", "128K") } else { ("136K", "48K") };
+    let has = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    let (flash, ram) = match (has("ALL"), has("RESPONDER")) {
+        (true, _) => ("512K", "128K"),
+        (false, true) => ("136K", "80K"),
+        (false, false) => ("136K", "48K"),
+    };
     format!(
         "MEMORY\n{{\n  FLASH : ORIGIN = 0x00000000, LENGTH = {flash}\n  RAM : ORIGIN = 0x20000000, LENGTH = {ram}\n}}\n"
     )

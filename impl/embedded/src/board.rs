@@ -32,6 +32,7 @@ pub trait Board: Entropy {
         }
     }
 
-    /// Waits for an interrupt: until something comes on a line, or this time, if there is one. May return early.
+    /// Waits for an interrupt: until something comes on a line, a line has room again that took less than it was given, or
+    /// this time, if there is one. May return early.
     fn wait(&mut self, until: Option<Instant>);
 }

@@ -68,7 +68,7 @@ impl Board for Emulated {
         self.keys.answer(request)
     }
 
-    /// The clock ticks every millisecond, so no time is missed by more.
+    /// The clock ticks every millisecond: no time is missed by more, and so long a byte waits that found the UART full.
     fn wait(&mut self, _: Option<Instant>) {
         self.uart.wait();
     }

@@ -7,8 +7,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use embedded_alloc::LlffHeap;
 
-/// All that the node may ever take from the heap. What the board has beside it is the stack's.
-const SIZE: usize = if cfg!(feature = "all") { 96 * 1024 } else { 24 * 1024 };
+/// More than hosts, however hostile, can make the node take from the heap. What the board has beside it is the stack's.
+const SIZE: usize = if cfg!(feature = "all") {
+    96 * 1024
+} else if cfg!(feature = "responder") {
+    56 * 1024
+} else {
+    24 * 1024
+};
 
 #[global_allocator]
 static HEAP: Heap = Heap { free: LlffHeap::empty(), most: AtomicUsize::new(0) };

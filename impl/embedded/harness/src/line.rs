@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::machine::Machine as _;
 use razor::routing::Message;
-use razor::transport::VERSION;
 use razor::transport::serial::{Config, Input, Output, Serial};
+use razor::transport::{self, Tcp, VERSION};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -73,7 +73,22 @@ impl Line {
 /// The bytes of a frame on a line, whatever its transport message is.
 pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
-    encode(&mut Serial::new(Config::DEFAULT), [&length, message].concat()).unwrap_or_default()
+    frame_of_tcp(&[&length, message].concat())
+}
+
+fn frame_of_tcp(frame: &[u8]) -> Vec<u8> {
+    encode(&mut Serial::new(Config::DEFAULT), frame.to_vec()).unwrap_or_default()
+}
+
+/// The bytes of a message as a node puts it on a line.
+pub(crate) fn frame_of(message: Message) -> Vec<u8> {
+    let mut tcp = Tcp::new(transport::Config::DEFAULT, Instant::ZERO);
+    with(|env| drop(tcp.handle(env, transport::Input::Send(message))));
+    let frame = std::iter::from_fn(|| tcp.poll_output()).find_map(|output| match output {
+        transport::Output::Transmit(frame) => Some(frame),
+        _ => None,
+    });
+    frame.map(|frame| frame_of_tcp(frame.payload())).unwrap_or_default()
 }
 
 /// Serves one connection of a node after the other, over the same line.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use razor::env::{Entropy, Purpose, Seeded};
+use razor::routing::{Address, Message, Route, TransportType};
 use razor_tokio::{
     ChannelOptions, Connection, Context, Identifier, Identity, ListenerOptions, Node, SecureChannel, Trust,
 };
@@ -27,7 +28,7 @@ const REKEY: usize = 32;
 type Scene = for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// All scenes, in the order in which they are played. That of the board's own channel needs an image that begins any.
-pub(crate) const ALL: [(&str, Scene); 7] = [
+pub(crate) const ALL: [(&str, Scene); 8] = [
     ("plain echo", |stage| Box::pin(plain_echo(stage))),
     ("a channel, initiated by the host", |stage| Box::pin(channel_by_host(stage))),
     (BY_BOARD, |stage| Box::pin(channel_by_board(stage))),
@@ -35,6 +36,7 @@ pub(crate) const ALL: [(&str, Scene); 7] = [
     ("1,000 messages with rekeys", |stage| Box::pin(many_messages(stage))),
     ("a noisy line", |stage| Box::pin(noisy_line(stage))),
     ("garbage", |stage| Box::pin(garbage(stage))),
+    ("a crowd", |stage| Box::pin(crowd(stage))),
 ];
 
 pub(crate) const BY_BOARD: &str = "a channel, initiated by the board";
@@ -251,4 +253,31 @@ async fn garbage(stage: &mut Stage) -> Outcome {
         "{dropped} frames dropped and {restarts} connections begun anew, the second time; heap {} after either, {} at most",
         after.heap, after.heap_most
     ))
+}
+
+/// All that strangers can have a board keep at once: histories, open channels, half-open ones, and answers to far away.
+async fn crowd(stage: &mut Stage) -> Outcome {
+    const HOSTS: usize = 40;
+    const HALF_OPEN: usize = 8;
+    const QUESTIONS: usize = 40;
+    for _ in 0..HOSTS {
+        let identity = stage.node.create_identity().await?;
+        let options = ChannelOptions::trusting(stage.board.map_or(Trust::Everyone, Trust::One));
+        // Nobody closes it: the board does, to make room for the next.
+        stage.node.create_secure_channel(&identity, stage.connection.route("api"), options).await?;
+    }
+    // Nearly as long a way back as every receiver takes.
+    let hop = Address::new(TransportType::LOCAL, &[7; 60]);
+    let far = (0..15).fold(Route::new(), |route, _| route.then(hop.clone()));
+    let ask = |worker: &str, payload: &[u8]| {
+        let onward = Route::new().then(worker);
+        line::frame_of(Message::new(onward.as_ref(), far.as_ref(), payload))
+    };
+    for _ in 0..HALF_OPEN {
+        stage.line.inject(ask("api", &[9; 32])).await?;
+    }
+    stage.line.inject(ask("status", b"").repeat(QUESTIONS)).await?;
+    stage.echo(b"still there").await?;
+    let Status { heap, heap_most, .. } = stage.status().await?;
+    Ok(format!("{HOSTS} hosts were answered, and then one; heap {heap}, {heap_most} at most"))
 }
