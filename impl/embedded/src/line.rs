@@ -48,7 +48,8 @@ impl Line {
         self.parked = None;
         //= spec/src/serial.md#ser-15
         //# A driver of a line MUST forget what a closed connection was to send, but for the frame that it has begun to write.
-        self.writing.retain(|writing| writing.written > 0);
+        let begun = self.writing.front().is_some_and(|first| first.written > 0);
+        self.writing.truncate(begun.into());
         let _ = self.serial.handle(env, Input::Connected);
         match self.serial.poll_output() {
             Some(Output::Deliver(bytes)) => Some(bytes),
