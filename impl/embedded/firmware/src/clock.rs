@@ -55,7 +55,8 @@ pub fn ticks() -> u64 {
             left = SYST::get_current();
             millis += 1;
         }
-        millis * u64::from(MILLI) + u64::from(MILLI - 1 - left)
+        // A millisecond begins when none are left, and the timer starts from above only a tick later.
+        millis * u64::from(MILLI) + u64::from(if left == 0 { 0 } else { MILLI - left })
     })
 }
 
