@@ -53,9 +53,18 @@ const LINE: TransportType = TransportType(200);
 const HAPPENED: usize = 32;
 
 impl<B: Board> Driver<B> {
-    /// A node on a board, with these lines. Connections over them begin at once; the node may have as many at least.
+    /// A node on a board, with these lines. Connections over them begin at once; the node may have as many at least, and
+    /// has room for the largest message of each.
     pub fn new(mut board: B, config: Config, lines: &[serial::Config]) -> Self {
-        let config = Config { connections: config.connections.max(lines.len()), ..config };
+        // A message that waits has room around it, for routes that grow; a floor is twice the floor of a frame, too.
+        let largest = lines.iter().map(|line| (line.frame as usize).saturating_mul(2)).max().unwrap_or_default();
+        let config = Config {
+            connections: config.connections.max(lines.len()),
+            inbox_bytes: config.inbox_bytes.max(largest),
+            queue_bytes: config.queue_bytes.max(largest),
+            held: config.held.max(largest),
+            ..config
+        };
         let mut node = Box::new(Node::new(config, &mut board));
         let reach = node.new_flow_control_id();
         let mut driver = Self {

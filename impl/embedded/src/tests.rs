@@ -162,6 +162,14 @@ fn a_message_goes_over_the_line_and_comes_back() {
 }
 
 #[test]
+fn a_message_as_large_as_a_frame_may_be_comes_back() {
+    let mut pair = Pair::new(10_000);
+    // What is left of 4,096 bytes beside the routes.
+    pair.send(0, far().then("echo"), &[7; 4_050]);
+    assert_eq!(pair.delivered(0), [[7; 4_050]]);
+}
+
+#[test]
 fn many_messages_at_once_all_come_back() {
     let mut pair = Pair::new(64);
     for i in 0..200_u8 {
