@@ -146,7 +146,10 @@ impl Admission {
         let mut evicted = Vec::new();
         let Some(source) = self.leave(address).map(|source| self.root(source)) else { return evicted };
         while let Some(other) = self.in_the_way(&source, &peer) {
-            self.leave(&other);
+            // Whoever is in the way has a place to leave.
+            if self.leave(&other).is_none() {
+                break;
+            }
             evicted.push(other);
         }
         let mut of_source = self.open_by_source.remove(&source).unwrap_or_default();

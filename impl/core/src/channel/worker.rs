@@ -113,6 +113,12 @@ impl<S: Suite> ChannelWorker<S> {
 
     fn happened(&mut self, cx: &mut Context<'_>, event: Event) {
         let Addresses { decryptor, encryptor } = self.channel.addresses().clone();
+        // It is told of before the worker is gone: a stranger's is one of many.
+        let over = match &event {
+            Event::Failed(_) => !planted!(FailedStays),
+            Event::Closed => true,
+            _ => false,
+        };
         let event = match event {
             Event::Opened(peer) => {
                 self.peer = Some(peer);
@@ -123,20 +129,15 @@ impl<S: Suite> ChannelWorker<S> {
                 let handshake_hash = self.channel.handshake_hash().copied().unwrap_or_default();
                 node::Event::ChannelOpened { encryptor, decryptor, peer, handshake_hash }
             }
-            Event::Failed(error) => {
-                if !planted!(FailedStays) {
-                    cx.stop();
-                }
-                node::Event::ChannelFailed { encryptor, error }
-            }
-            Event::Closed => {
-                cx.stop();
-                node::Event::ChannelClosed { encryptor }
-            }
+            Event::Failed(error) => node::Event::ChannelFailed { encryptor, error },
+            Event::Closed => node::Event::ChannelClosed { encryptor },
             Event::Credentials(credentials) => node::Event::ChannelCredentials { encryptor, credentials },
             Event::Dropped(error) => node::Event::Dropped { to: Some(decryptor), error },
         };
         cx.event(event);
+        if over {
+            cx.stop();
+        }
     }
 
     /// Something has come through the open channel.

@@ -167,7 +167,13 @@ impl Connections {
     /// The connection for which most messages wait, or most bytes, because its peer does not take what it is sent; and
     /// how much that is.
     pub(super) fn greediest(&self, by_number: bool) -> Option<(ConnectionId, usize)> {
-        if by_number { self.by_messages.greatest() } else { self.by_bytes.greatest() }
+        let ranking = if by_number { &self.by_messages } else { &self.by_bytes };
+        self.first_of(ranking)
+    }
+
+    /// Who has the most of something; nobody who is gone, so that whoever closes them comes to an end.
+    fn first_of(&self, ranking: &Ranking) -> Option<(ConnectionId, usize)> {
+        ranking.greatest().filter(|(id, _)| self.open.contains_key(id))
     }
 
     /// What waits for a peer that takes nothing has changed.
@@ -362,10 +368,10 @@ impl Node {
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(id) {
             let place = connection.stalled.map(|stalled| stalled.place);
-            let called = place.filter(|place| !self.waiting.leave(*place));
+            place.map(|place| self.waiting.leave(place));
             self.forget(connection.worker);
-            if let Some(place) = called {
-                // It was called out of its line and is gone before its turn: the next has the room.
+            if let Some(place) = place {
+                // Its turn may have come, or there may be room for the next and not for it.
                 self.wake(place.0);
             }
         }
@@ -408,7 +414,7 @@ impl Node {
         //= spec/src/nodes.md#nod-30
         //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
         while self.connections.held > self.config.held {
-            let Some((id, _)) = self.connections.by_held.greatest() else { return };
+            let Some((id, _)) = self.connections.first_of(&self.connections.by_held) else { return };
             self.close(id, TOO_MUCH);
         }
     }
