@@ -27,7 +27,7 @@ use razor::session::{self, Keeping, Kept};
 use razor::vault::null::NullSuite;
 use razor::vault::suite::{Aes128GcmSha256, Aes256GcmSha256, ChaChaPolyBlake2s, Suite};
 
-use crate::checker::{Book, Bytes32, Draws};
+use crate::checker::{Book, Bytes32, Counts, Draws};
 use crate::host::{APP, Burden, ECHO, Face, HOP, Host, Input, Origin, Output, Shown, Work};
 use crate::plan::{self, HALF_OPEN, Plan, Trusts};
 use crate::seed::{Ppm, Seed, Stream};
@@ -100,6 +100,9 @@ struct Party<S: Suite> {
     /// for a history and answered, unless it was then asked to keep one and has not done so.
     admitted: BTreeMap<Identifier, i64>,
     work: Work,
+    counts: Counts,
+    /// What does not hold of a call of its node.
+    miscount: Option<String>,
     /// What the node is told next; empty between calls, and kept for its memory.
     inputs: VecDeque<node::Input>,
     out: VecDeque<Output>,
@@ -192,6 +195,8 @@ impl<S: Suite> Party<S> {
             furniture: 0,
             answers: Vec::new(),
             work: Work::default(),
+            counts: Counts::new(&NODE),
+            miscount: None,
             inputs: VecDeque::new(),
             out: VecDeque::new(),
             suite: PhantomData,
@@ -203,6 +208,7 @@ impl<S: Suite> Party<S> {
     /// Calls the node, then gives it what follows from what it says until it says nothing more.
     fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let wall = self.wall(self.now);
+        self.counts.begin(self.now, self.node.counters());
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
         let mut inputs = std::mem::take(&mut self.inputs);
         let mut outputs = 0;
@@ -210,8 +216,14 @@ impl<S: Suite> Party<S> {
             while let Some(output) = self.node.poll_output() {
                 outputs += 1;
                 assert!(outputs < OUTPUTS, "one input has {OUTPUTS} outputs");
+                self.counts.hear(&output);
                 inputs.extend(self.happened(output));
             }
+            let counters = self.node.counters();
+            self.miscount = self.miscount.take().or(self.counts.end(counters).err());
+            let circles = self.counts.circles(counters);
+            assert!(circles.is_none(), "{} messages went round in circles", circles.unwrap_or_default());
+            self.counts.begin(self.now, counters);
             let Some(input) = inputs.pop_front() else {
                 self.inputs = inputs;
                 return result;
@@ -382,6 +394,7 @@ impl<S: Suite> Party<S> {
             self.store = store(&self.plan);
         }
         self.node = Node::new(NODE, &mut self.entropy);
+        self.counts = Counts::new(&NODE);
         self.connections_id = self.node.new_flow_control_id();
         self.connections.clear();
         self.links.clear();
@@ -523,7 +536,11 @@ impl<S: Suite> Host for Party<S> {
         let worker = overdrawn.map(|worker| format!("the worker {worker} holds more than it says that it ever does"));
         let burdened = || self.connections.iter().find(|(_, connection)| connection.is_overdrawn);
         let sent = |link| format!("more was sent over link {link} while the limit of bytes was on its way");
-        Burden { held, limit, overdrawn: worker.or_else(|| burdened().map(|(link, _)| sent(link))) }
+        Burden {
+            held,
+            limit,
+            overdrawn: worker.or_else(|| burdened().map(|(link, _)| sent(link))).or(self.miscount.clone()),
+        }
     }
 
     fn is_behind(&self) -> bool {

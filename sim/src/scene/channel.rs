@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use razor::channel::{Addresses, HandshakeTime, LISTENER, Padding, PaddingLimit, Trust, create};
+use razor::channel::{Addresses, HandshakeTime, HoldLimits, LISTENER, Padding, PaddingLimit, Trust, create};
 use razor::identity::Identifier;
 use razor::node::{Config, Event};
 use razor::routing::{Address, Message, Route};
@@ -58,6 +58,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     days.end(workers)?;
     refused(seed)?;
     behind_message_3(seed)?;
+    behind_a_vault(seed)?;
     unanswered(seed)
 }
 
@@ -184,9 +185,14 @@ impl Days {
             });
         }
         let address = self.ends[closer].clone();
+        self.pair.ends[closer].wrote.clear();
         let stopped = self.pair.ends[closer].stage.with(|node, env| node.stop_worker(env, &address));
         demand(stopped.is_ok(), Property::Liveness, || "an open channel cannot be closed".into())?;
         self.pair.settle()?;
+        let wrote = &self.pair.ends[closer].wrote;
+        demand(matches!(&wrote[..], [close] if close.back == [address]), Property::Conformance, || {
+            format!("a Close does not lead back to who sent it: {wrote:?}")
+        })?;
         let told = self.pair.ends[1 - closer].events.iter().any(|event| matches!(event, Event::ChannelClosed { .. }));
         demand(told, Property::Liveness, || "one end closed a channel, and the other was told nothing".into())?;
         let left = [0, 1].map(|number: usize| self.pair.ends[number].stage.node.workers());
@@ -252,6 +258,36 @@ fn behind_message_3(seed: Seed) -> Outcome {
     pair.settle()?;
     let name = pair.ends[0].name;
     check_got(&mut pair.ends[1], &expected, name, "behind message 3, with a slow store")
+}
+
+/// What comes while an initiator asks its own vault waits for it to be ready, and nothing of it is held or dropped before.
+fn behind_a_vault(seed: Seed) -> Outcome {
+    let (mut pair, [own, _]) = Pair::new(seed, "a slow vault", &Config::DEFAULT, |_, mut config| {
+        config.hold = HoldLimits::FLOOR;
+        config
+    })?;
+    let route = Route::from_iter([wire(), LISTENER.into()]);
+    pair.ends[0].muses = true;
+    let created = pair.ends[0].stage.with(|node, env| create::<NullSuite>(node, env, own, &route));
+    let Ok(Addresses { decryptor, .. }) = created else {
+        return Err(fault(Property::Liveness, "a channel cannot be begun"));
+    };
+    pair.settle()?;
+    let (many, garbage) = (3, [7; 200]);
+    for _ in 0..many {
+        pair.say(1, Route::from_iter([wire(), decryptor.clone()]), &garbage)?;
+    }
+    let dropped =
+        |pair: &Pair| pair.ends[0].events.iter().filter(|event| matches!(event, Event::Dropped { .. })).count();
+    demand(dropped(&pair) == 0, Property::Conformance, || {
+        "what came while a vault was asked did not wait for its answer".into()
+    })?;
+    pair.ends[0].muses = false;
+    pair.ends[0].say_what_is_computed()?;
+    pair.settle()?;
+    let came = dropped(&pair);
+    demand(came == many, Property::Authenticity, || format!("of {many} pieces of garbage {came} were dropped"))?;
+    pair.ends[0].opened().map(|_| ())
 }
 
 /// A handshake that nobody answers is over when its time is, to the nanosecond, whatever else comes meanwhile.

@@ -26,6 +26,7 @@ const PRIVATE: &str = "private";
 const CONFINED: &str = "confined";
 const ECHO: &str = "echo";
 const ASKER: &str = "asker";
+const HOP: &str = "hop";
 
 const LIMITS: Limits = Limits::FLOOR;
 const FRAME: u32 = transport::Config::FLOOR.frame;
@@ -72,8 +73,12 @@ pub(super) fn play(seed: Seed) -> Outcome {
         stage.with(|node, env| node.open_inbox(env, mailbox, flow())).expect("a free address");
     }
     let to_inbox = Some(Arc::new(ToAddresses(vec![INBOX.into()])) as Arc<dyn AccessControl>);
-    let workers: [(&str, Control, Box<dyn Worker>); 3] =
-        [(CONFINED, to_inbox, Box::new(Hop)), (ECHO, None, Box::new(Echoer)), (ASKER, None, Box::new(Asker))];
+    let workers: [(&str, Control, Box<dyn Worker>); 4] = [
+        (CONFINED, to_inbox, Box::new(Hop)),
+        (HOP, None, Box::new(Hop)),
+        (ECHO, None, Box::new(Echoer)),
+        (ASKER, None, Box::new(Asker)),
+    ];
     for (name, outgoing, worker) in workers {
         let mailbox = Mailbox { outgoing, ..Mailbox::open(name.into()) };
         let spec = Spec { mailboxes: vec![mailbox], flow: flow(), worker };
@@ -85,6 +90,10 @@ pub(super) fn play(seed: Seed) -> Outcome {
     edges.versions()?;
     edges.confined()?;
     edges.traced()?;
+    edges.extended()?;
+    edges.longhand()?;
+    edges.heartbeats()?;
+    edges.chunks()?;
     edges.on_behalf()?;
     edges.handed()?;
     edges.late_answers()
@@ -93,6 +102,13 @@ pub(super) fn play(seed: Seed) -> Outcome {
 fn frame(onward: &[&str], back: Vec<Address>, payload: &[u8]) -> Frame {
     let onward = onward.iter().map(|name| Address::local(name)).collect();
     Frame { onward, back, payload: payload.to_vec(), tracing: None }
+}
+
+/// A frame that has changed announces what it has become.
+fn announced(mut bytes: Vec<u8>) -> Vec<u8> {
+    let length = (bytes.len() - crate::frame::LENGTH) as u32;
+    bytes[..crate::frame::LENGTH].copy_from_slice(&length.to_be_bytes());
+    bytes
 }
 
 impl Edges {
@@ -203,7 +219,97 @@ impl Edges {
         let (_, said, _) = self.hear(VERSION, asked.encode())?;
         let right =
             Frame { back: vec![ECHO.into()], onward: vec!["peer".into()], payload: b"?".to_vec(), tracing: None };
-        demand(said.contains(&right), Property::Conformance, || format!("an echo answered {said:?}"))
+        demand(said.contains(&right), Property::Conformance, || format!("an echo answered {said:?}"))?;
+        // Whoever only sends a message on keeps the text with it.
+        let (id, address) = self.stage.connect(Some(self.accepted), None).expect("few connections");
+        let mut passing = Frame { tracing: Some("a trace".into()), ..frame(&[HOP], vec!["peer".into()], b"?") };
+        passing.onward.extend([address, "far".into()]);
+        let (_, said, _) = self.hear(VERSION, passing.encode())?;
+        let right = |frame: &Frame| {
+            let Frame { onward, back, payload, tracing } = frame;
+            let ends = back.first() == Some(&HOP.into()) && back.last() == Some(&"peer".into()) && back.len() == 3;
+            *onward == ["far".into()] && ends && payload == b"?" && tracing == &passing.tracing
+        };
+        self.stage.must(Input::Disconnected { connection: id })?;
+        demand(matches!(&said[..], [frame] if right(frame)), Property::Conformance, || {
+            format!("a message with a tracing text was sent on as {said:?}")
+        })
+    }
+
+    /// A later version may say more in a frame: up to four items that nobody knows, after the text or where it would be.
+    fn extended(&mut self) -> Outcome {
+        for unknown in [4, 5] {
+            for tracing in [None, Some("a trace".to_owned())] {
+                let mut bytes = Frame { tracing: tracing.clone(), ..frame(&[INBOX], Vec::new(), b"?") }.encode();
+                if tracing.is_none() {
+                    bytes.push(0xf6);
+                }
+                // Numbers.
+                bytes.extend(0..unknown);
+                bytes[crate::frame::LENGTH] = 0x84 + unknown;
+                let (got, _, stays) = self.hear(VERSION, announced(bytes))?;
+                let borne = unknown == 4;
+                demand(stays == borne && got.len() == usize::from(borne), Property::Verdict, || {
+                    format!(
+                        "of a frame with {unknown} unknown items, {} came, and its connection stayed: {stays}",
+                        got.len()
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A number or a length may be written in one way only, wherever it stands.
+    fn longhand(&mut self) -> Outcome {
+        let plain = frame(&[INBOX], vec!["peer".into()], b"?").encode();
+        let (inbox, peer) = (INBOX.len(), "peer".len());
+        // Each route is its number of addresses, and of each the number of items, the type and the length of the name.
+        let onward = crate::frame::BEFORE;
+        let back = onward + 4 + inbox;
+        let payload = back + 4 + peer;
+        let heads = [onward, onward + 1, onward + 2, onward + 3, back, back + 1, back + 2, back + 3, payload];
+        for at in heads.into_iter().chain([crate::frame::LENGTH]) {
+            for zeros in [0, 1, 3] {
+                let (kind, value) = (plain[at] & 0xe0, plain[at] & 0x1f);
+                let width = [24, 25, 26][[0, 1, 3].iter().position(|other| *other == zeros).unwrap_or_default()];
+                let mut bytes = plain.clone();
+                let longer = [&[kind | width][..], &vec![0; zeros], &[value]].concat();
+                bytes.splice(at..=at, longer);
+                let (got, _, stays) = self.hear(VERSION, announced(bytes))?;
+                demand(!stays && got.is_empty(), Property::Verdict, || {
+                    format!("a number in a frame was written longer than it need be, at byte {at}: {} came", got.len())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A message for nobody says that somebody is there, and nothing else.
+    fn heartbeats(&mut self) -> Outcome {
+        let before = self.stage.node.counters();
+        let (got, said, stays) = self.hear(VERSION, frame(&[], vec!["peer".into()], b"").encode())?;
+        let after = self.stage.node.counters();
+        let nothing = stays && got.is_empty() && said.is_empty() && before == after;
+        demand(nothing, Property::Verdict, || format!("a heartbeat was more than that: {before:?} became {after:?}"))
+    }
+
+    /// As many bytes at once as may be, and one more.
+    fn chunks(&mut self) -> Outcome {
+        let most = transport::Config::DEFAULT.chunk;
+        let heartbeat = frame(&[], Vec::new(), b"").encode();
+        for (len, borne) in [(most, true), (most + 1, false)] {
+            let (id, _) = self.stage.connect(Some(self.accepted), None).expect("few connections");
+            self.stage.receive(id, vec![VERSION])?;
+            let bytes = heartbeat.iter().copied().cycle().take(len).collect();
+            let taken = self.stage.give(Input::Received { connection: id, bytes })?.is_ok();
+            demand(taken == borne, Property::Bounds, || {
+                format!("of {most} bytes that may come at once, {len} came, and were taken: {taken}")
+            })?;
+            self.stage.must(Input::Disconnected { connection: id })?;
+        }
+        self.stage.said.clear();
+        Ok(())
     }
 
     /// The owner speaks for a stranger: to whom the stranger may not speak, it does not.

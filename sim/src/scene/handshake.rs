@@ -27,9 +27,12 @@ const SAID: usize = 14;
 pub(super) fn play(seed: Seed) -> Outcome {
     let mut random = seed.stream("handshakes alone");
     overtaken(seed, &mut random)?;
-    refused(seed, &mut random)?;
+    for meanwhile in [false, true] {
+        refused(seed, meanwhile)?;
+    }
     altered(seed, &mut random)?;
-    weak(seed)
+    weak(seed)?;
+    zeros(seed)
 }
 
 /// A handshake message with any one bit changed is none: the true one still counts.
@@ -113,6 +116,26 @@ fn weak(seed: Seed) -> Outcome {
     Ok(())
 }
 
+/// A vault computes a shared secret of zeros, which everybody can: its own side ends the handshake, and says nothing.
+fn zeros(seed: Seed) -> Outcome {
+    let mut initiator = Alone::initiator(seed, "whose vault is lied to", |config| config);
+    let message_1 = initiator.hear()?;
+    let mut responder = Alone::unanswered(seed, "whose vault computes zeros", &message_1)?;
+    responder.answer_zeros()?;
+    let mut second = Alone::responder(seed, "whose vault does not", |config| config, &message_1)?;
+    initiator.must(Input::Receive(second.hear()?))?;
+    initiator.answer_known(&second.papers.name, None)?;
+    initiator.answer_stored()?;
+    initiator.answer_zeros()?;
+    for end in [&initiator, &responder] {
+        let over = end.channel.state() == State::Closed && end.said.is_empty();
+        demand(over, Property::Conformance, || {
+            format!("after a shared secret of zeros a handshake went on: {:?}", end.channel.state())
+        })?;
+    }
+    Ok(())
+}
+
 /// What an initiator says comes before its message 3, or while its peer asks the store.
 fn overtaken(seed: Seed, random: &mut Stream) -> Outcome {
     let hold = HoldLimits {
@@ -190,8 +213,9 @@ fn overtaken(seed: Seed, random: &mut Stream) -> Outcome {
     })
 }
 
-/// Two answer one message 1, the first of whom contradicts what is known of him.
-fn refused(seed: Seed, random: &mut Stream) -> Outcome {
+/// Two answer one message 1, the first of whom contradicts what is known of him; the second after that has come out, or
+/// meanwhile.
+fn refused(seed: Seed, meanwhile: bool) -> Outcome {
     let mut initiator = Alone::initiator(seed, "who is answered twice", |mut config| {
         config.timeout = HandshakeTime(TIME);
         config
@@ -200,9 +224,7 @@ fn refused(seed: Seed, random: &mut Stream) -> Outcome {
     let mut first = Alone::responder(seed, "who is refused", |config| config, &message_1)?;
     let mut second = Alone::responder(seed, "who is not refused", |config| config, &message_1)?;
     initiator.must(Input::Receive(first.hear()?))?;
-    let meanwhile = random.below(2) == 0;
-    let answer = second.hear()?;
-    let mut answer = Some(answer);
+    let mut answer = Some(second.hear()?);
     if meanwhile && let Some(answer) = answer.take() {
         initiator.must(Input::Receive(answer))?;
     }

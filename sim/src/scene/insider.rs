@@ -235,6 +235,12 @@ impl Inside {
         if length == 0 || self.random.below(3) == 0 {
             way = way.then(INSIDER);
         }
+        if self.random.below(2) == 0 {
+            // A part of the way as it is, from its beginning.
+            let known = self.way.as_ref();
+            let some = self.random.within(1..=known.len().max(2) as u64 - 1) as usize;
+            way = known.iter().take(some).map(|address| address.to_owned()).collect();
+        }
         let plaintext = self.payload(&words, 1, 0);
         self.owed.push(words);
         self.say(&plaintext, &way, true)

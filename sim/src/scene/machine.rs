@@ -11,6 +11,7 @@ use razor::machine::{Machine as _, Refused};
 use razor::node::{Answer, Request};
 use razor::routing::{Message, Route};
 use razor::vault::null::NullSuite;
+use razor::vault::{self, SharedSecret};
 
 use crate::checker::Property;
 use crate::party::BEGIN;
@@ -65,6 +66,12 @@ impl Alone {
         .map_err(as_fault)?;
         new.answer_vault()?;
         Ok(new)
+    }
+
+    /// It has got message 1, and waits for its vault.
+    pub(super) fn unanswered(seed: Seed, label: &str, message_1: &Message) -> Result<Self, Fault> {
+        let begin = |env: &mut Env<'_>, config, addresses| Channel::respond(env, config, addresses, message_1);
+        Self::new(seed, label, |config| config, begin).map_err(as_fault)
     }
 
     fn new(
@@ -143,6 +150,15 @@ impl Alone {
             return Err(fault(Property::Conformance, "a channel does not ask its vault"));
         };
         let answer = Answer::Vault(self.papers.vault.answer(&request));
+        self.must(Input::Answer(ticket, answer))
+    }
+
+    /// Its vault answers with a shared secret of zeros.
+    pub(super) fn answer_zeros(&mut self) -> Outcome {
+        let Some((ticket, Request::Vault(_))) = self.asked.pop_front() else {
+            return Err(fault(Property::Conformance, "a channel does not ask its vault"));
+        };
+        let answer = Answer::Vault(Ok(vault::Answer::Shared(SharedSecret([0; 32]))));
         self.must(Input::Answer(ticket, answer))
     }
 

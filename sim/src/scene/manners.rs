@@ -4,19 +4,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use razor::channel::{HandshakeTime, LISTENER, Listening, listen};
 use razor::error::{Error, Result as Handled};
 use razor::identity::{Identifier, StoreAnswer, StoreRequest};
+use razor::machine::{Deadline, Machine as _};
 use razor::node::{
-    AccessControl, Answer, Config, Context, Delivery, Echoer, Flow, Input, LocalOnly, Mailbox, News, Output,
-    Provenance, Request, RequestId, Spec, Worker,
+    AccessControl, Answer, Config, ConnectionId, Context, Delivery, Echoer, Event, Flow, FlowControlId, Input,
+    LocalOnly, Mailbox, News, Output, Provenance, Request, RequestId, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route};
 use razor::transport::VERSION;
+use razor::vault::null::NullSuite;
 
 use crate::checker::Property;
 use crate::frame::Frame;
 use crate::seed::Seed;
 
+use super::pair::Papers;
 use super::stage::Stage;
 use super::{Outcome, demand};
 
@@ -29,6 +33,9 @@ const ASKED: usize = 20;
 
 /// How many dropped messages are reported in one call.
 const REPORTS: usize = 4;
+
+/// How many messages are taken from connections in one call.
+const STEPS: usize = 32;
 
 fn to_inbox(text: &[u8]) -> Message {
     Message::new(Route::from_iter([INBOX]).as_ref(), Route::new().as_ref(), text)
@@ -97,6 +104,37 @@ impl Worker for Child {
     }
 }
 
+/// Starts nobody, and tells the owner what it hears all the same.
+struct Heir;
+
+impl Worker for Heir {
+    fn handle_message(&mut self, _: &mut Context<'_>, _: Delivery) -> Handled<()> {
+        Ok(())
+    }
+
+    fn handle_news(&mut self, cx: &mut Context<'_>, child: &Address, news: News) -> Handled<()> {
+        Parent.handle_news(cx, child, news)
+    }
+}
+
+/// Sets its timer as often as it is told to, in seconds, and says when it is called. No time is none.
+struct Sleeper;
+
+impl Worker for Sleeper {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Handled<()> {
+        for seconds in delivery.message.payload() {
+            let at = cx.now() + Duration::from_secs((*seconds).into());
+            cx.set_timer(Some(Deadline::new(at, "sleep")).filter(|_| *seconds > 0));
+        }
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Handled<()> {
+        cx.send(0, to_inbox(b"awake"));
+        Ok(())
+    }
+}
+
 /// Asks more than may be open, and says what is answered.
 struct Asker(VecDeque<RequestId>);
 
@@ -130,7 +168,7 @@ impl Worker for Pretender {
 }
 
 pub(super) fn play(seed: Seed) -> Outcome {
-    let config = Config { requests: REQUESTS, reports: REPORTS, ..Config::DEFAULT };
+    let config = Config { requests: REQUESTS, reports: REPORTS, steps: STEPS, ..Config::DEFAULT };
     let mut stage = Stage::new(seed, "edges' node", config);
     let accepted = stage.node.new_flow_control_id();
     let flow = Flow { consumer_of: vec![accepted], ..Flow::default() };
@@ -139,8 +177,9 @@ pub(super) fn play(seed: Seed) -> Outcome {
         let mailbox = Mailbox { incoming, ..Mailbox::open(name.into()) };
         stage.with(|node, env| node.open_inbox(env, mailbox, flow.clone())).expect("a free address");
     }
-    let workers: [(&str, Box<dyn Worker>); 4] = [
+    let workers: [(&str, Box<dyn Worker>); 5] = [
         ("failing", Box::new(Failing)),
+        ("sleeper", Box::new(Sleeper)),
         ("asker", Box::new(Asker(VecDeque::new()))),
         ("pretender", Box::new(Pretender)),
         ("echo", Box::new(Echoer)),
@@ -151,6 +190,8 @@ pub(super) fn play(seed: Seed) -> Outcome {
     }
     check_failures(&mut stage)?;
     check_children(&mut stage)?;
+    check_heirs(&mut stage)?;
+    check_timers(&mut stage)?;
     check_requests(&mut stage)?;
     check_echo(&mut stage)?;
     check_owner(&mut stage)?;
@@ -174,6 +215,42 @@ pub(super) fn play(seed: Seed) -> Outcome {
     let counted = stage.node.counters().unreported - before;
     demand(reports == REPORTS && counted == REPORTS as u64, Property::Bounds, || {
         format!("of {} dropped messages {reports} were reported, and {counted} counted", 2 * REPORTS)
+    })?;
+    // More messages in a piece than are taken in a call.
+    let strays: Vec<u8> = (0..2 * STEPS).flat_map(|_| frame("nobody", b"").encode()).collect();
+    let failures = |stage: &Stage| stage.node.counters().failures.iter().sum::<u64>() as usize;
+    let before = failures(&stage);
+    let taken = stage.with(|node, env| node.handle(env, Input::Received { connection: id, bytes: strays })).is_ok();
+    let at_once = failures(&stage) - before;
+    demand(taken && at_once == STEPS, Property::Bounds, || {
+        format!("in one call {at_once} messages were taken from a connection, and {STEPS} may be")
+    })?;
+    stage.pass(Duration::ZERO)?;
+    stage.said.clear();
+    check_handshakes(&mut stage, seed, accepted, id)
+}
+
+/// Strangers begin handshakes and leave them. All are over in one call, which tells of as many as it may.
+fn check_handshakes(stage: &mut Stage, seed: Seed, accepted: FlowControlId, stranger: ConnectionId) -> Outcome {
+    const HANDSHAKES: usize = 3 * REPORTS;
+    let mut config = Papers::new(seed, "who is called and left").config;
+    config.timeout = HandshakeTime::FLOOR;
+    let listening = Listening { reached_through: vec![accepted], ..Listening::default() };
+    let listens = stage.with(|node, env| listen::<NullSuite>(node, env, Arc::new(config), listening));
+    demand(listens.is_ok(), Property::Liveness, || "a listener cannot be started".into())?;
+    let begun = Frame { onward: vec![LISTENER.into()], back: vec!["peer".into()], payload: vec![7; 32], tracing: None };
+    let workers = stage.node.workers();
+    stage.receive(stranger, begun.encode().repeat(HANDSHAKES))?;
+    let half_open = stage.node.workers() - workers;
+    let before = stage.node.counters().unreported;
+    stage.said.clear();
+    stage.pass(HandshakeTime::FLOOR.0)?;
+    let told = stage.told().into_iter().filter(|event| matches!(event, Event::ChannelFailed { .. })).count();
+    let left = stage.node.workers() - workers;
+    let counted = (stage.node.counters().unreported - before) as usize;
+    let right = half_open == HANDSHAKES && left == 0 && told == REPORTS && told + counted == HANDSHAKES;
+    demand(right, Property::Bounds, || {
+        format!("of {half_open} handshakes that strangers left {left} stay, {told} were told of, and {counted} counted")
     })
 }
 
@@ -226,6 +303,37 @@ fn check_children(stage: &mut Stage) -> Outcome {
     demand(heard == expected, Property::Conformance, || {
         format!("a worker heard of its children {heard:?}, and had to hear {expected:?}")
     })
+}
+
+/// Whoever is started after a parent is gone is not the parent, wherever it stands.
+fn check_heirs(stage: &mut Stage) -> Outcome {
+    stage.with(|node, env| node.stop_worker(env, &"parent".into())).expect("it is there");
+    for name in ["heir", "other heir"] {
+        let spec = Spec { mailboxes: vec![Mailbox::open(name.into())], flow: Flow::default(), worker: Box::new(Heir) };
+        stage.with(|node, env| node.start_worker(env, spec)).expect("a free address");
+    }
+    say(stage, "other child")?;
+    stage.with(|node, env| node.stop_worker(env, &"other child".into())).expect("it is there");
+    stage.pass(Duration::ZERO)?;
+    let heard = payloads(stage)?;
+    demand(heard.is_empty(), Property::Access, || {
+        format!("a worker heard {} things of somebody whom another had started", heard.len())
+    })
+}
+
+/// A worker has one timer: the one that it set last.
+fn check_timers(stage: &mut Stage) -> Outcome {
+    for (told, due) in [(&[9, 5][..], Some(5)), (&[5, 9], Some(9)), (&[5, 0], None), (&[0, 7, 7], Some(7))] {
+        stage.send(Route::from_iter(["sleeper"]), Route::new(), told)?;
+        for second in 1..=10 {
+            stage.pass(Duration::from_secs(1))?;
+            let calls = payloads(stage)?.len();
+            demand(calls == usize::from(due == Some(second)), Property::Conformance, || {
+                format!("a worker whose timer was set to {told:?} was called {calls} times after {second} seconds")
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn check_requests(stage: &mut Stage) -> Outcome {

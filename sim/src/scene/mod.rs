@@ -10,6 +10,8 @@
 //! | `script` | what is done and said there, if somebody asks why a scene failed |
 //! | `strangers` | connections that say nothing, or half of something, at a node that takes few |
 //! | `waiting` | applications that take late: what waits is what it was, in its order |
+//! | `turns` | who waits for room, and goes on as soon as there is some |
+//! | `full` | whom a full node closes, whose peers take nothing |
 //! | `manners` | workers, requests and reports at their edges |
 //! | `store` | who is forgotten by a full store |
 //! | `papers` | papers at the edges of their time and size |
@@ -27,6 +29,7 @@
 mod channel;
 mod crowd;
 mod edges;
+mod full;
 mod handshake;
 mod insider;
 mod line;
@@ -40,6 +43,7 @@ mod session;
 mod stage;
 mod store;
 mod strangers;
+mod turns;
 mod waiting;
 
 use crate::checker::Property;
@@ -70,6 +74,8 @@ const ALWAYS: &[Scene] = &[
     ("strangers at a small node", strangers::play),
     ("applications that take late", waiting::play),
     ("a bad line", line::play),
+    ("a line for room", turns::play),
+    ("a full node", full::play),
 ];
 
 /// Those of which every seed plays one.
@@ -111,6 +117,17 @@ pub(crate) fn play(seed: Seed) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_guide_names_every_scene() {
+        const GUIDE: &str = include_str!("../../../docs/simulator.md");
+        for (scenes, seeds) in [(ALWAYS, "all"), (IN_TURN, "in turn")] {
+            for (name, _) in scenes {
+                let row = GUIDE.lines().find(|line| line.starts_with(&format!("| {name} |")));
+                assert!(row.is_some_and(|row| row.ends_with(&format!("| {seeds} |"))), "{name}");
+            }
+        }
+    }
 
     #[test]
     fn every_scene_goes_as_it_must() {

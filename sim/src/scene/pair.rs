@@ -16,7 +16,7 @@ use razor::node::{
 };
 use razor::routing::{Address, Route, TransportType};
 use razor::vault::null::{NullAgreement, NullSuite};
-use razor::vault::{SigningKind, SoftwareVault};
+use razor::vault::{self, SigningKind, SoftwareVault};
 
 use crate::checker::Property;
 use crate::frame::{Frame, Kind};
@@ -49,6 +49,9 @@ pub(super) struct End {
     /// Whether its store takes its time; and what it is asked meanwhile.
     pub(super) ponders: bool,
     asked: Vec<(RequestId, StoreRequest)>,
+    /// The same of its vault.
+    pub(super) muses: bool,
+    mused: Vec<(RequestId, vault::Request)>,
     /// Whether its application takes nothing; and how much it was handed.
     pub(super) sleeps: bool,
     handed: usize,
@@ -198,6 +201,8 @@ impl End {
             held: VecDeque::new(),
             ponders: false,
             asked: Vec::new(),
+            muses: false,
+            mused: Vec::new(),
             sleeps: false,
             handed: 0,
             got: Vec::new(),
@@ -226,8 +231,10 @@ impl End {
                     }
                 }
                 Output::Request { id, request: Request::Vault(request), .. } => {
-                    let answer = Answer::Vault(self.vault.answer(&request));
-                    self.stage.must(Input::Answer { id, answer })?;
+                    self.mused.push((id, request));
+                    if !self.muses {
+                        self.say_what_is_computed()?;
+                    }
                 }
                 Output::Request { id, request: Request::Store(request), .. } => {
                     self.asked.push((id, request));
@@ -250,6 +257,15 @@ impl End {
             }
         }
         Ok(bytes)
+    }
+
+    /// The vault answers.
+    pub(super) fn say_what_is_computed(&mut self) -> Outcome {
+        for (id, request) in std::mem::take(&mut self.mused) {
+            let answer = Answer::Vault(self.vault.answer(&request));
+            self.stage.must(Input::Answer { id, answer })?;
+        }
+        Ok(())
     }
 
     /// The store answers.

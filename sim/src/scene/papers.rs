@@ -41,6 +41,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     let attestation = draft.sign_with(&vault).expect("an own key");
     let shown = Presentation::encode(&identity, &attestation, &[]);
     times(&shown, &fixed)?;
+    key_times(&vault, &identity, fixed)?;
     sizes(&shown, &identity)
 }
 
@@ -53,6 +54,35 @@ fn times(shown: &[u8], fixed: &PublicKey) -> Outcome {
         demand(verified.is_ok() == good, Property::Agreement, || {
             let (created, expires) = (CREATED.0, EXPIRES.0);
             format!("an attestation from {created} until {expires} was at {now}: {:?}", verified.err())
+        })?;
+    }
+    Ok(())
+}
+
+/// What a key attests is good from when the key is to when it is no more; and no key begins before the one before it.
+fn key_times(vault: &SoftwareVault<NullAgreement>, identity: &Identity, fixed: PublicKey) -> Outcome {
+    let (from, until) = (identity.latest().valid_from(), identity.latest().valid_until());
+    for (created, expires, good) in [
+        (from.0, until.0, true),
+        (from.0, until.0 + 1, false),
+        (from.0 - 1, until.0, false),
+        (until.0, until.0, true),
+        (until.0, until.0 - 1, false),
+    ] {
+        let key = PurposeKey::SecureChannelStatic(fixed);
+        let draft = AttestationDraft::new(identity, key, Timestamp(created), Timestamp(expires));
+        let made = draft.sign_with(vault);
+        demand(made.is_ok() == good, Property::Agreement, || {
+            let (from, until) = (from.0, until.0);
+            format!("a key from {from} until {until} attested from {created} until {expires}: {:?}", made.err())
+        })?;
+    }
+    let first = identity.changes().next().map_or(identity.latest(), |first| first);
+    for (earlier, good) in [(0, true), (1, false)] {
+        let draft = IdentityDraft::rotate(identity, &NewKey::starting(*first.key(), Timestamp(from.0 - earlier)));
+        let made = draft.and_then(|draft| draft.sign_with(vault));
+        demand(made.is_ok() == good, Property::Agreement, || {
+            format!("a key that begins {earlier} seconds before the one before it: {:?}", made.err())
         })?;
     }
     Ok(())

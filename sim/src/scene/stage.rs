@@ -8,7 +8,7 @@ use razor::machine::{Machine as _, Refused};
 use razor::node::{Config, Connected, ConnectionId, Delivery, Event, FlowControlId, Input, Node, Output};
 use razor::routing::{Address, Message, Route};
 
-use crate::checker::Property;
+use crate::checker::{Counts, Property};
 use crate::party::BEGIN;
 use crate::seed::Seed;
 
@@ -26,23 +26,43 @@ pub(super) struct Stage {
     /// What it said, in order.
     pub(super) said: VecDeque<Output>,
     next_connection: u64,
+    counts: Counts,
+    /// What does not hold of a call.
+    broken: Option<Fault>,
 }
 
 impl Stage {
     pub(super) fn new(seed: Seed, label: &str, config: Config) -> Self {
         let mut entropy = Seeded::new(seed.derive(label));
+        let counts = Counts::new(&config);
         let node = Node::new(config, &mut entropy);
-        Self { name: label.into(), node, entropy, now: Instant::ZERO, said: VecDeque::new(), next_connection: 1 }
+        Self {
+            name: label.into(),
+            node,
+            entropy,
+            now: Instant::ZERO,
+            said: VecDeque::new(),
+            next_connection: 1,
+            counts,
+            broken: None,
+        }
     }
 
     /// Calls the node and takes down what it says.
     pub(super) fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let wall = self.wall();
+        self.counts.begin(self.now, self.node.counters());
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
         while let Some(output) = self.node.poll_output() {
             self.note(|| script::said(&output));
+            self.counts.hear(&output);
             self.said.push_back(output);
         }
+        let counters = self.node.counters();
+        let wrong = self.counts.end(counters).err().map(|wrong| fault(Property::Bounds, wrong));
+        let circles = self.counts.circles(counters);
+        let circles = circles.map(|many| fault(Property::Liveness, format!("{many} messages went round in circles")));
+        self.broken = self.broken.take().or(wrong).or(circles);
         result
     }
 
@@ -87,6 +107,7 @@ impl Stage {
 
     fn until(&mut self, end: Instant) -> Outcome {
         for _ in 0..CALLS {
+            self.broken.take().map_or(Ok(()), Err)?;
             let Some(due) = self.node.deadline().filter(|due| due.at <= end) else {
                 self.now = end;
                 return Ok(());

@@ -84,6 +84,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
         scene.line()?;
     }
     scene.dribble()?;
+    scene.redial()?;
     scene.hoard()
 }
 
@@ -430,6 +431,30 @@ impl Strangers {
         let left = self.stage.said.iter().any(|output| matches!(output, Output::Transmit { .. }));
         self.stage.said.clear();
         demand(!sent && !left, Property::Conformance, || "a message left for a connection that is gone".into())
+    }
+
+    /// A place is dialled again, and then the connection before breaks: the place is reached over the new one.
+    fn redial(&mut self) -> Outcome {
+        self.wait(IDLE)?;
+        while let Some(id) = self.guests.keys().next().copied() {
+            self.hang_up(id)?;
+        }
+        let alias = Address::new(TransportType::TCP, b"again:1");
+        let [before, after] = [(); 2].map(|()| self.stage.connect(None, Some(alias.clone())));
+        let (Ok((before, _)), Ok((after, _))) = (before, after) else {
+            return Err(fault(Property::Liveness, "an empty node dials nobody"));
+        };
+        self.stage.must(Input::Disconnected { connection: before })?;
+        self.stage.said.clear();
+        let sent = self.stage.send(Route::from_iter([alias, "far".into()]), Route::from_iter([INBOX]), b"hello")?;
+        let left = self.stage.said.drain(..).any(|output| match output {
+            Output::Transmit { connection, .. } => connection == after,
+            _ => false,
+        });
+        demand(sent && left, Property::Liveness, || {
+            "the connection before is gone, and nobody is reached where the new one was dialled".into()
+        })?;
+        self.stage.must(Input::Disconnected { connection: after })
     }
 
     /// Peers begin large frames: whoever holds the most has to go when all hold too much, and only he.

@@ -9,9 +9,10 @@ use std::time::Duration;
 use razor::error::Result as Handled;
 use razor::machine::Machine as _;
 use razor::node::{
-    AccessControl, Config, ConnectionId, Context, Delivery, Flow, Input, LocalOnly, Mailbox, Output, Port, Spec, Worker,
+    AccessControl, Config, ConnectionId, Context, Delivery, Flow, Input, LocalOnly, Mailbox, News, Output, Port, Spec,
+    Worker,
 };
-use razor::routing::{Address, Route};
+use razor::routing::{Address, Message, Route};
 use razor::transport::VERSION;
 
 use crate::checker::Property;
@@ -40,9 +41,12 @@ const PROMPT: &str = "prompt";
 /// Applications for nobody outside.
 const PRIVATE: &str = "private";
 const INTERNAL: &str = "internal";
-/// Who sends on what it gets: as a relay, as a producer.
+/// Who sends on what it gets: as a relay, as a producer. They are children of one worker, who tells in an inbox of his own
+/// what he hears of them.
 const RELAY: &str = "relay";
 const PRODUCER: &str = "producer";
+const PARENT: &str = "parent";
+const TOLD: &str = "told";
 
 /// What passes, and whether it may arrive.
 const WAYS: [(&[&str], bool); 11] = [
@@ -77,6 +81,26 @@ impl Worker for Passer {
     }
 }
 
+/// Starts them, and tells who of them is gone.
+struct Parent(Vec<Spec>);
+
+impl Worker for Parent {
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> Handled<()> {
+        self.0.drain(..).for_each(|child| cx.start_child(child));
+        Ok(())
+    }
+
+    fn handle_message(&mut self, _: &mut Context<'_>, _: Delivery) -> Handled<()> {
+        Ok(())
+    }
+
+    fn handle_news(&mut self, cx: &mut Context<'_>, child: &Address, _: News) -> Handled<()> {
+        let told = Route::from_iter([TOLD]);
+        cx.send(0, Message::new(told.as_ref(), Route::new().as_ref(), child.as_ref().value));
+        Ok(())
+    }
+}
+
 /// Who sends something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sender {
@@ -104,6 +128,8 @@ struct Waiting {
     /// Whether the slow application's address is for nobody outside now.
     closed: bool,
     hand_over: u64,
+    /// Who is gone, as their parent tells it.
+    gone: Vec<Vec<u8>>,
 }
 
 pub(super) fn play(seed: Seed) -> Outcome {
@@ -128,15 +154,18 @@ pub(super) fn play(seed: Seed) -> Outcome {
         (PROMPT, None, outside.clone()),
         (PRIVATE, local, outside.clone()),
         (INTERNAL, None, Flow::default()),
+        (TOLD, None, Flow::default()),
     ] {
         let mailbox = Mailbox { incoming, ..Mailbox::open(name.into()) };
         stage.with(|node, env| node.open_inbox(env, mailbox, flow)).expect("a free address");
     }
-    for (name, relays, producer) in [(RELAY, true, None), (PRODUCER, false, Some(producer))] {
-        let flow = Flow { producer, ..outside.clone() };
-        let spec = Spec { mailboxes: vec![Mailbox::open(name.into())], flow, worker: Box::new(Passer { relays }) };
-        stage.with(|node, env| node.start_worker(env, spec)).expect("a free address");
-    }
+    let spec = |name: &str, flow, worker| Spec { mailboxes: vec![Mailbox::open(name.into())], flow, worker };
+    let passer = |(name, relays, producer): (&str, bool, _)| {
+        spec(name, Flow { producer, ..outside.clone() }, Box::new(Passer { relays }) as Box<dyn Worker>)
+    };
+    let children = [(RELAY, true, None), (PRODUCER, false, Some(producer))].map(passer);
+    let parent = spec(PARENT, Flow::default(), Box::new(Parent(children.into())));
+    stage.with(|node, env| node.start_worker(env, parent)).expect("a free address");
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
         connections.push(stage.connect(Some(accepted), None).expect("few connections"));
@@ -153,6 +182,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
         lossy: false,
         closed: false,
         hand_over,
+        gone: Vec::new(),
     };
     scene.look()?;
     scene.late()?;
@@ -185,14 +215,11 @@ impl Waiting {
         self.finish()
     }
 
-    /// Nothing more is said, and all of it is taken.
+    /// Nothing more is said, and all of it is taken: it takes no time, as nobody waits for room that there is.
     fn finish(&mut self) -> Outcome {
-        for _ in 0..1_000 {
-            if self.owed.is_empty() && self.handed == 0 && self.socket.iter().all(VecDeque::is_empty) {
-                break;
-            }
+        self.listen()?;
+        while self.handed > 0 {
             self.take()?;
-            self.wait(LINE / 4)?;
         }
         if !self.lossy {
             demand(self.owed.is_empty(), Property::Liveness, || {
@@ -287,6 +314,10 @@ impl Waiting {
     fn look(&mut self) -> Outcome {
         while let Some(output) = self.stage.said.pop_front() {
             match output {
+                Output::Deliver { inbox, delivery } if inbox == Address::local(TOLD) => {
+                    self.gone.push(delivery.message.payload().to_vec());
+                    self.stage.must(Input::Taken { inbox, messages: 1 })?;
+                }
                 Output::Deliver { inbox, delivery } => self.delivered(inbox, &delivery)?,
                 Output::Transmit { connection, frame } => {
                     let bytes = frame.payload().len() as u64;
@@ -429,20 +460,43 @@ impl Waiting {
         self.finish()
     }
 
-    /// A relay and a producer stop while what they have sent waits: it was sent.
+    /// A relay and a producer stop while what they have sent waits: it was sent, and their parent hears at once that they
+    /// are gone. It is taken, or has waited for the stall time; then nothing is left of them.
     fn senders_go(&mut self) -> Outcome {
         self.fill()?;
         self.speak(0, 2);
         self.speak(1, 3);
         self.listen()?;
-        for name in [RELAY, PRODUCER] {
+        let workers = self.stage.node.workers();
+        let names = [RELAY, PRODUCER];
+        for (number, name) in names.into_iter().enumerate() {
             let stopped = self.stage.with(|node, env| node.stop_worker(env, &name.into()));
             demand(stopped.is_ok() && !self.stage.node.has_worker(&name.into()), Property::Conformance, || {
                 format!("the worker {name} was stopped and is there")
             })?;
             self.look()?;
+            self.told_of(&names[..=number])?;
         }
-        self.finish()
+        if self.random.below(2) == 0 {
+            self.wait(STALL)?;
+            self.owed.retain(|(sender, ..)| *sender == Sender::Owner);
+        } else {
+            self.finish()?;
+        }
+        let left = workers - self.stage.node.workers();
+        demand(left == names.len(), Property::Bounds, || {
+            format!("{} workers have stopped, and of {left} nothing is left", names.len())
+        })?;
+        self.finish()?;
+        self.told_of(&names)
+    }
+
+    /// Their parent has heard that these are gone, each once.
+    fn told_of(&self, gone: &[&str]) -> Outcome {
+        let told = self.gone.iter().map(Vec::as_slice);
+        demand(told.eq(gone.iter().map(|name| name.as_bytes())), Property::Conformance, || {
+            format!("{gone:?} are gone, and their parent has heard of {}", self.gone.len())
+        })
     }
 
     /// The owner fills the slow inbox.
