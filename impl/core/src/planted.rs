@@ -93,6 +93,10 @@ bugs! {
         TakesLongAddresses "RTE-2",
         /// What a message carries that nobody knows is sent on with it.
         ForwardsUnknownItems "EXT-2",
+        /// Four unknown items at the end of a frame are too many.
+        RefusesFourUnknown "EXT-1",
+        /// A message that is turned round keeps its return route.
+        TurnsHalfRound "NOD-17",
     }
     Noise {
         /// The initiator encrypts with the first key of the split, as the standard has it.
@@ -287,6 +291,18 @@ bugs! {
         GateIsLocal "NOD-44",
         /// What an application sends for a stranger passes for the node's own.
         OwnerLendsItsName "NOD-6",
+        /// Of several who wait for room that there is, only one goes on.
+        WakesOnlyOne "NOD-40",
+        /// A parent does not hear that a child is gone whose last words wait.
+        RetiresSilently "NOD-49",
+        /// The last words of a worker wait for as long as their receiver is full.
+        LastWordsWaitForever "NOD-42",
+        /// What waited for a peer is forgotten when more waits for it, and not when it is gone.
+        ForgetsLoadBefore "NOD-31",
+        /// Any number of failed handshakes of strangers is reported.
+        UnmeteredHandshakes "NOD-29",
+        /// What is for a worker that has stopped reaches the one that has its place.
+        KeepsGeneration "NOD-12",
     }
     Session {
         /// A session pings once, and never again.

@@ -413,7 +413,11 @@ impl Node {
             Op::Event(Event::ChannelFailed { encryptor, error }) => {
                 self.failures.count(error);
                 let event = Event::ChannelFailed { encryptor, error };
-                if self.is_strangers(id) { self.tell(event) } else { self.outputs.push_back(Output::Event(event)) }
+                if self.is_strangers(id) && !planted!(UnmeteredHandshakes) {
+                    self.tell(event)
+                } else {
+                    self.outputs.push_back(Output::Event(event))
+                }
             }
             Op::Event(event) => self.outputs.push_back(Output::Event(event)),
             Op::Transmit { connection, crossing } => {
@@ -523,7 +527,9 @@ impl Node {
         self.set_timer(id, None);
         self.requests.forget(id);
         self.table.unlist(id);
-        self.tell_parent(id, News::Gone);
+        if !planted!(RetiresSilently) {
+            self.tell_parent(id, News::Gone);
+        }
         if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
             (extras.retired, extras.parent) = (true, None);
             self.queued.remove(&core::mem::take(&mut extras.inbox).load);

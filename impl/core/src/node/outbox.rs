@@ -251,7 +251,7 @@ impl Node {
         }
         self.advance(id, port);
         // There may be room for the next in line, too.
-        if let Some(room) = room {
+        if let Some(room) = room.filter(|_| !planted!(WakesOnlyOne)) {
             self.wake(room);
         }
     }
@@ -314,7 +314,7 @@ impl Node {
     pub(super) fn hurry(&mut self, id: WorkerId) {
         for port in 0..super::table::PORTS as Port {
             if let Some(outbox) = self.table.outbox_mut(id, port) {
-                outbox.timed = true;
+                outbox.timed |= !planted!(LastWordsWaitForever);
                 self.restart(id, port, self.now);
             }
         }

@@ -345,7 +345,7 @@ impl Table {
         let free = self.free;
         let slot = self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?;
         let resident = slot.resident.take();
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = slot.generation.wrapping_add(u32::from(!planted!(KeepsGeneration)));
         slot.next_free = free;
         self.free = id.index.saturating_add(1);
         self.len = self.len.saturating_sub(1);

@@ -208,7 +208,9 @@ impl Message {
     /// Sends the message back: its return route becomes its onward route, and it has no return route.
     pub fn turn_round(&mut self) {
         (self.onward, self.onward_count) = (self.back, self.back_count);
-        (self.back, self.back_count) = (Span::at(self.payload.start), 0);
+        if !planted!(TurnsHalfRound) {
+            (self.back, self.back_count) = (Span::at(self.payload.start), 0);
+        }
     }
 
     /// Removes both routes.
