@@ -368,7 +368,9 @@ impl Node {
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(id) {
             let place = connection.stalled.map(|stalled| stalled.place);
-            place.map(|place| self.waiting.leave(place));
+            if let Some(place) = place {
+                self.waiting.leave(place);
+            }
             self.forget(connection.worker);
             if let Some(place) = place {
                 // Its turn may have come, or there may be room for the next and not for it.
