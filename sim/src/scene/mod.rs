@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `stage` | the node and its driver |
+//! | `stage` | the node and its driver, and a worker that sends on what it gets |
 //! | `script` | what is done and said there, if somebody asks why a scene failed |
 //! | `strangers` | connections that say nothing, or half of something, at a node that takes few |
 //! | `waiting` | applications that take late: what waits is what it was, in its order |

@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use razor::env::{Env, Instant, Seeded, Timestamp};
+use razor::error::Result as Handled;
 use razor::machine::{Machine as _, Refused};
-use razor::node::{Config, Connected, ConnectionId, Delivery, Event, FlowControlId, Input, Node, Output};
+use razor::node::{
+    Config, Connected, ConnectionId, Context, Delivery, Event, FlowControlId, Input, Node, Output, Port, Worker,
+};
 use razor::routing::{Address, Message, Route};
 
 use crate::checker::{Counts, Property};
@@ -172,5 +175,23 @@ impl Stage {
             _ => None,
         });
         events.collect()
+    }
+}
+
+/// A worker that sends on what it gets; one that relays says that it leads on.
+pub(super) struct Passer {
+    pub(super) relays: bool,
+}
+
+impl Worker for Passer {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Handled<()> {
+        let Delivery { mut message, port, provenance } = delivery;
+        message.pop_onward()?;
+        cx.forward(port, message, provenance);
+        Ok(())
+    }
+
+    fn leads_on(&self, _: Port) -> bool {
+        self.relays
     }
 }

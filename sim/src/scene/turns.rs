@@ -4,11 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use razor::error::Result as Handled;
 use razor::machine::Machine as _;
-use razor::node::{
-    Config, ConnectionId, Context, Delivery, Flow, FlowControlId, Input, Mailbox, Output, Port, Spec, Worker,
-};
+use razor::node::{Config, ConnectionId, Delivery, Flow, FlowControlId, Input, Mailbox, Output, Spec};
 use razor::routing::{Address, HEADROOM, TAILROOM};
 use razor::transport::VERSION;
 
@@ -16,7 +13,7 @@ use crate::checker::Property;
 use crate::frame::Frame;
 use crate::seed::{Seed, Stream};
 
-use super::stage::Stage;
+use super::stage::{Passer, Stage};
 use super::{Outcome, demand, fault};
 
 /// Lines of the script.
@@ -38,24 +35,6 @@ const STALL: Duration = Duration::from_secs(3_600);
 
 /// Where each of those who send comes in: at the application itself, at a relay, at a producer.
 const LANES: [Option<(&str, bool)>; 6] = [None, None, None, None, Some(("relay", true)), Some(("producer", false))];
-
-/// Sends on what it gets.
-struct Passer {
-    relays: bool,
-}
-
-impl Worker for Passer {
-    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Handled<()> {
-        let Delivery { mut message, port, provenance } = delivery;
-        message.pop_onward()?;
-        cx.forward(port, message, provenance);
-        Ok(())
-    }
-
-    fn leads_on(&self, _: Port) -> bool {
-        self.relays
-    }
-}
 
 /// A message: who sent it, which of his it is, and whether it is long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

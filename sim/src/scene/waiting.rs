@@ -9,8 +9,7 @@ use std::time::Duration;
 use razor::error::Result as Handled;
 use razor::machine::Machine as _;
 use razor::node::{
-    AccessControl, Config, ConnectionId, Context, Delivery, Flow, Input, LocalOnly, Mailbox, News, Output, Port, Spec,
-    Worker,
+    AccessControl, Config, ConnectionId, Context, Delivery, Flow, Input, LocalOnly, Mailbox, News, Output, Spec, Worker,
 };
 use razor::routing::{Address, Message, Route};
 use razor::transport::VERSION;
@@ -19,7 +18,7 @@ use crate::checker::Property;
 use crate::frame::Frame;
 use crate::seed::{Seed, Stream};
 
-use super::stage::Stage;
+use super::stage::{Passer, Stage};
 use super::{Outcome, demand, fault};
 
 /// Lines of the script.
@@ -62,24 +61,6 @@ const WAYS: [(&[&str], bool); 11] = [
     (&[RELAY, PROMPT], true),
     (&[PRODUCER, PROMPT], true),
 ];
-
-/// Sends on what it gets.
-struct Passer {
-    relays: bool,
-}
-
-impl Worker for Passer {
-    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Handled<()> {
-        let Delivery { mut message, port, provenance } = delivery;
-        message.pop_onward()?;
-        cx.forward(port, message, provenance);
-        Ok(())
-    }
-
-    fn leads_on(&self, _: Port) -> bool {
-        self.relays
-    }
-}
 
 /// Starts them, and tells who of them is gone.
 struct Parent(Vec<Spec>);
