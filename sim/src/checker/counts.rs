@@ -15,10 +15,10 @@ pub struct Counts {
     reports: u64,
     /// How many failures it has told of.
     told: u64,
-    /// What it had counted when the call began, and how many dropped messages it has reported since.
+    /// What it had counted when the last call was over, and how many dropped messages it has reported since.
     before: Counters,
     reported: u64,
-    /// The time, and how much had been delivered when it came.
+    /// The time of the last call, and how much had been delivered when it came.
     now: Instant,
     since: u64,
 }
@@ -37,15 +37,7 @@ impl Counts {
         }
     }
 
-    /// The node is about to be called.
-    pub fn begin(&mut self, now: Instant, counters: Counters) {
-        if self.now != now {
-            (self.now, self.since) = (now, counters.delivered);
-        }
-        (self.before, self.reported) = (counters, 0);
-    }
-
-    /// The call made it say this.
+    /// A call made it say this.
     pub fn hear(&mut self, output: &Output) {
         match output {
             Output::Event(Event::Dropped { .. }) => {
@@ -57,17 +49,22 @@ impl Counts {
         }
     }
 
-    /// The call is over, and all that it made the node say was heard.
+    /// A call at this time is over, and all that it made the node say was heard.
     ///
     /// # Errors
     /// What does not hold, in words.
-    pub fn end(&self, counters: Counters) -> Result<(), String> {
-        let delivered = counters.delivered - self.before.delivered;
+    pub fn end(&mut self, now: Instant, counters: Counters) -> Result<(), String> {
+        let before = std::mem::replace(&mut self.before, counters).delivered;
+        let reported = std::mem::take(&mut self.reported);
+        if self.now != now {
+            (self.now, self.since) = (now, before);
+        }
+        let delivered = counters.delivered - before;
         if delivered > self.steps {
             return Err(format!("in one call {delivered} messages were delivered, and {} may be", self.steps));
         }
-        if self.reported > self.reports {
-            let Self { reported, reports, .. } = self;
+        if reported > self.reports {
+            let reports = self.reports;
             return Err(format!("in one call {reported} dropped messages were reported, and {reports} may be"));
         }
         let (counted, unreported) = (counters.failures.iter().sum::<u64>(), counters.unreported);
@@ -78,9 +75,9 @@ impl Counts {
         Ok(())
     }
 
-    /// How many messages were delivered within this time, if that is more than there can be.
-    pub fn circles(&self, counters: Counters) -> Option<u64> {
-        Some(counters.delivered - self.since).filter(|delivered| *delivered > AT_ONCE)
+    /// How many messages were delivered within the time of the last call, if that is more than there can be.
+    pub fn circles(&self) -> Option<u64> {
+        Some(self.before.delivered - self.since).filter(|delivered| *delivered > AT_ONCE)
     }
 }
 
@@ -100,33 +97,35 @@ mod tests {
     #[test]
     fn a_call_that_does_more_than_it_may_is_noticed() {
         let mut counts = Counts::new(&LIMITS);
-        counts.begin(Instant::ZERO, NONE);
-        assert_eq!(counts.end(Counters { delivered: 2, ..NONE }), Ok(()));
-        assert!(counts.end(Counters { delivered: 3, ..NONE }).is_err());
-        counts.hear(&dropped());
-        assert_eq!(counts.end(Counters { failures: [1, 0, 0, 0, 0], ..NONE }), Ok(()));
-        counts.hear(&dropped());
-        assert!(counts.end(Counters { failures: [2, 0, 0, 0, 0], ..NONE }).is_err());
+        let mut end = |told: usize, counters| {
+            (0..told).for_each(|_| counts.hear(&dropped()));
+            counts.end(Instant::ZERO, counters)
+        };
+        assert_eq!(end(0, Counters { delivered: 2, ..NONE }), Ok(()));
+        assert!(end(0, Counters { delivered: 5, ..NONE }).is_err());
+        assert_eq!(end(1, Counters { delivered: 5, failures: [1, 0, 0, 0, 0], ..NONE }), Ok(()));
+        assert!(end(2, Counters { delivered: 5, failures: [3, 0, 0, 0, 0], ..NONE }).is_err());
     }
 
     #[test]
     fn a_failure_that_is_told_of_and_not_counted_or_counted_and_not_told_of_is_noticed() {
         let mut counts = Counts::new(&LIMITS);
-        counts.begin(Instant::ZERO, NONE);
-        assert!(counts.end(Counters { failures: [0, 1, 0, 0, 0], ..NONE }).is_err());
-        assert_eq!(counts.end(Counters { failures: [0, 1, 0, 0, 0], unreported: 1, ..NONE }), Ok(()));
+        assert!(counts.end(Instant::ZERO, Counters { failures: [0, 1, 0, 0, 0], ..NONE }).is_err());
+        assert_eq!(counts.end(Instant::ZERO, Counters { failures: [0, 1, 0, 0, 0], unreported: 1, ..NONE }), Ok(()));
         counts.hear(&dropped());
-        assert!(counts.end(NONE).is_err());
+        assert!(counts.end(Instant::ZERO, NONE).is_err());
     }
 
     #[test]
     fn what_goes_round_in_circles_within_one_time_is_noticed() {
-        let mut counts = Counts::new(&LIMITS);
-        let at = |delivered| Counters { delivered, ..NONE };
-        counts.begin(Instant::from_millis(1), at(5));
-        assert_eq!(counts.circles(at(5 + AT_ONCE)), None);
-        assert_eq!(counts.circles(at(6 + AT_ONCE)), Some(AT_ONCE + 1));
-        counts.begin(Instant::from_millis(2), at(6 + AT_ONCE));
-        assert_eq!(counts.circles(at(7 + AT_ONCE)), None);
+        let mut counts = Counts::new(&Config { steps: usize::MAX, ..LIMITS });
+        let mut circles = |millis, delivered| {
+            assert_eq!(counts.end(Instant::from_millis(millis), Counters { delivered, ..NONE }), Ok(()));
+            counts.circles()
+        };
+        assert_eq!(circles(0, 5), None);
+        assert_eq!(circles(1, 5 + AT_ONCE), None);
+        assert_eq!(circles(1, 6 + AT_ONCE), Some(AT_ONCE + 1));
+        assert_eq!(circles(2, 7 + AT_ONCE), None);
     }
 }

@@ -208,7 +208,6 @@ impl<S: Suite> Party<S> {
     /// Calls the node, then gives it what follows from what it says until it says nothing more.
     fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let wall = self.wall(self.now);
-        self.counts.begin(self.now, self.node.counters());
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
         let mut inputs = std::mem::take(&mut self.inputs);
         let mut outputs = 0;
@@ -219,11 +218,10 @@ impl<S: Suite> Party<S> {
                 self.counts.hear(&output);
                 inputs.extend(self.happened(output));
             }
-            let counters = self.node.counters();
-            self.miscount = self.miscount.take().or(self.counts.end(counters).err());
-            let circles = self.counts.circles(counters);
+            let miscount = self.counts.end(self.now, self.node.counters()).err();
+            self.miscount = self.miscount.take().or(miscount);
+            let circles = self.counts.circles();
             assert!(circles.is_none(), "{} messages went round in circles", circles.unwrap_or_default());
-            self.counts.begin(self.now, counters);
             let Some(input) = inputs.pop_front() else {
                 self.inputs = inputs;
                 return result;

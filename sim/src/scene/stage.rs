@@ -54,17 +54,17 @@ impl Stage {
     /// Calls the node and takes down what it says.
     pub(super) fn with<T>(&mut self, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let wall = self.wall();
-        self.counts.begin(self.now, self.node.counters());
         let result = call(&mut self.node, &mut Env::new(self.now, wall, &mut self.entropy));
         while let Some(output) = self.node.poll_output() {
             self.note(|| script::said(&output));
             self.counts.hear(&output);
             self.said.push_back(output);
         }
-        let counters = self.node.counters();
-        let wrong = self.counts.end(counters).err().map(|wrong| fault(Property::Bounds, wrong));
-        let circles = self.counts.circles(counters);
-        let circles = circles.map(|many| fault(Property::Liveness, format!("{many} messages went round in circles")));
+        let wrong = self.counts.end(self.now, self.node.counters()).err().map(|wrong| fault(Property::Bounds, wrong));
+        let circles = self
+            .counts
+            .circles()
+            .map(|many| fault(Property::Liveness, format!("{many} messages went round in circles")));
         self.broken = self.broken.take().or(wrong).or(circles);
         result
     }
