@@ -185,11 +185,13 @@ impl Connections {
         self.by_bytes.change(id, before.bytes, load.bytes);
     }
 
-    /// Something came or went.
-    pub(super) fn touch(&mut self, id: ConnectionId, now: Instant) {
-        if let Some(idle) = self.open.get_mut(&id).and_then(|connection| connection.idle.as_mut()) {
+    /// Something came or went. Gives the connection's worker.
+    pub(super) fn touch(&mut self, id: ConnectionId, now: Instant) -> Option<WorkerId> {
+        let connection = self.open.get_mut(&id)?;
+        if let Some(idle) = &mut connection.idle {
             idle.since = now;
         }
+        Some(connection.worker)
     }
 
     /// The accepted connection on which nothing has come or gone for the longest, and since when. What comes and goes

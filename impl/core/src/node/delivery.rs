@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::connection::RECEIVER;
-use super::table::{Credit, Extras, Load, Resident, cost};
+use super::table::{Credit, Load, Resident, cost};
 use super::waiting::Room;
 use super::worker::{
     Answer, ConnectionId, Context, Delivery, News, Op, Port, Provenance, Relay, RequestId, Spec, WorkerId,
@@ -60,8 +60,8 @@ impl Node {
         moves: bool,
     ) -> Result<(), Undelivered> {
         // Who sends from here knows where to; a peer can be late.
-        let (unknown, no_route) = if provenance.is_local() { (UNKNOWN, NO_ROUTE) } else { (GONE, AIMLESS) };
-        let first = message.onward().first().ok_or(no_route)?;
+        let stray = |own, peers| if provenance.is_local() { own } else { peers };
+        let first = message.onward().first().ok_or_else(|| stray(NO_ROUTE, AIMLESS))?;
         //= spec/src/nodes.md#nod-2
         //# A node MUST drop a message whose first onward address no worker has, and tell its peer nothing.
         let found =
@@ -70,7 +70,7 @@ impl Node {
             message.turn_round();
             return self.pass(source, message, provenance, moves);
         }
-        let (to, port) = found.ok_or(unknown)?;
+        let (to, port) = found.ok_or_else(|| stray(UNKNOWN, GONE))?;
         self.check(source, to, port, &message, provenance)?;
 
         let cost = cost(&message);
@@ -88,8 +88,11 @@ impl Node {
         // Whoever made room may have been the receiver itself.
         let Some((receiver, spare)) = self.table.get_with_spare(to) else { return Err(UNKNOWN.into()) };
         receiver.extras(spare).inbox.push(Delivery { message, port, provenance }, &mut self.queued);
-        self.schedule(to);
-        self.settle_blocked(to);
+        if receiver.is_blocked(&self.config) {
+            self.settle_blocked(to);
+        } else {
+            receiver.schedule(to, &mut self.scheduled);
+        }
         Ok(())
     }
 
@@ -129,7 +132,7 @@ impl Node {
         let Some(extras) = &resident.extras else { return };
         let Some(Credit::OnTheWay { connection, .. }) = extras.credit else { return };
         let mut load = Load::default();
-        if self.is_blocked(resident) {
+        if resident.is_blocked(&self.config) {
             load.join(&extras.inbox.load);
             load.join(&extras.inbox.awaited);
         }
@@ -204,33 +207,26 @@ impl Node {
             .map_or(Ok(()), |control| control.check(&relay))
     }
 
-    fn is_blocked(&self, resident: &Resident) -> bool {
-        let credit = resident.extras.as_ref().and_then(|extras| extras.credit.as_ref());
-        !resident.worker.is_ready() || credit.is_some_and(|credit| credit.is_used_up(&self.config))
-    }
-
     /// Puts a worker that has a message and is ready for it into the queue, once.
     pub(super) fn schedule(&mut self, id: WorkerId) {
-        let Some(resident) = self.table.get(id) else { return };
-        let waits = |extras: &Extras| !extras.scheduled && !extras.inbox.deliveries.is_empty();
-        if !resident.extras.as_deref().is_some_and(waits) || self.is_blocked(resident) {
-            return;
-        }
-        if let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) {
-            extras.scheduled = true;
-            self.scheduled.push_back(id);
+        let Some(resident) = self.table.get_mut(id) else { return };
+        if resident.waits() && !resident.is_blocked(&self.config) {
+            resident.schedule(id, &mut self.scheduled);
         }
     }
 
     /// The driver has written so many bytes to a connection.
     pub(super) fn sent(&mut self, id: ConnectionId, amount: u64) {
-        let Some(worker) = self.connections.get(id).map(|connection| connection.worker) else { return };
-        self.connections.touch(id, self.now);
-        if let Some(Credit::OnTheWay { bytes, .. }) = self.table.credit(worker) {
+        let Some(worker) = self.connections.touch(id, self.now) else { return };
+        let Some(credit) = self.table.credit(worker) else { return };
+        let was_used_up = credit.is_used_up(&self.config);
+        if let Credit::OnTheWay { bytes, .. } = credit {
             *bytes = bytes.saturating_sub(amount);
         }
-        self.settle_blocked(worker);
-        self.schedule(worker);
+        if was_used_up && !credit.is_used_up(&self.config) {
+            self.settle_blocked(worker);
+            self.schedule(worker);
+        }
     }
 
     /// The owner has taken the oldest messages that were handed over from an inbox.
@@ -248,7 +244,9 @@ impl Node {
         //= spec/src/nodes.md#nod-8
         //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
         for _ in 0..self.config.steps {
-            self.spread_news(env);
+            if !self.news.is_empty() {
+                self.spread_news(env);
+            }
             self.release_ready();
             self.pump_ready();
             let Some(id) = self.scheduled.pop_front() else {
@@ -260,16 +258,19 @@ impl Node {
                 }
                 return;
             };
-            let blocked = self.table.get(id).is_none_or(|resident| self.is_blocked(resident));
-            let Some(extras) = self.table.get_mut(id).and_then(|resident| resident.extras.as_mut()) else { continue };
+            let Some(resident) = self.table.get_mut(id) else { continue };
+            let blocked = resident.is_blocked(&self.config);
+            let Some(extras) = &mut resident.extras else { continue };
             extras.scheduled = false;
             if blocked {
                 continue;
             }
             let Some(delivery) = extras.inbox.pop(&mut self.queued) else { continue };
             (extras.inbox.taken, extras.inbox.stuck) = (self.now, false);
-            self.wake(Room::Inbox(id));
-            self.wake(Room::Node);
+            if !self.waiting.is_empty() {
+                self.wake(Room::Inbox(id));
+                self.wake(Room::Node);
+            }
             self.counters.delivered = self.counters.delivered.saturating_add(1);
             self.moves = true;
             let result = self.call(env, id, |worker, cx| worker.handle_message(cx, delivery));
@@ -277,11 +278,20 @@ impl Node {
             if planted!(FailureStopsWorker) && result.is_err() {
                 self.stop(env, id);
             }
-            self.report_handler(result);
-            self.schedule(id);
-            self.table.tidy(id);
+            self.called(id, result);
         }
         self.spread_news(env);
+    }
+
+    /// A worker has done what its turn was for: says so if it failed, and lets it have another if it can.
+    fn called(&mut self, id: WorkerId, result: Result<()>) {
+        if let Err(error) = result {
+            // It is there still, as it was: an error asked for nothing.
+            let addresses = self.table.get(id).map(|resident| &resident.addresses);
+            self.report_to(addresses.and_then(|addresses| addresses.first().cloned()), error);
+        }
+        self.schedule(id);
+        self.table.tidy(id);
     }
 
     //= spec/src/nodes.md#nod-49
@@ -295,9 +305,7 @@ impl Node {
                 continue;
             }
             let result = self.call(env, parent, |worker, cx| worker.handle_news(cx, &child, news));
-            self.report_handler(result);
-            self.schedule(parent);
-            self.table.tidy(parent);
+            self.called(parent, result);
         }
     }
 
@@ -316,7 +324,7 @@ impl Node {
         env: &mut Env<'_>,
         id: WorkerId,
         handler: impl FnOnce(&mut dyn super::Worker, &mut Context<'_>) -> Result<()>,
-    ) -> Result<(), (Option<Address>, Error)> {
+    ) -> Result<()> {
         let mut ops = core::mem::take(&mut self.ops);
         let result = self.ask(env, id, &mut ops, handler).unwrap_or(Ok(()));
         if result.is_err() {
@@ -324,11 +332,6 @@ impl Node {
             //# A node MUST undo nothing and do nothing of what a handler asked for that ended in an error, and keep the worker.
             ops.clear();
         }
-        // Who failed is named as it is now: an error asked for nothing, and so changed nothing.
-        let result = result.map_err(|error| {
-            let addresses = self.table.get(id).map(|resident| &resident.addresses);
-            (addresses.and_then(|addresses| addresses.first().cloned()), error)
-        });
         for op in ops.drain(..) {
             self.perform(env, id, op);
         }
@@ -370,18 +373,11 @@ impl Node {
         }
         //= spec/src/nodes.md#nod-25
         //# A node MUST stop a worker again whose start fails.
-        if let Err((_, error)) = self.call(env, id, |worker, cx| worker.handle_start(cx)) {
+        if let Err(error) = self.call(env, id, |worker, cx| worker.handle_start(cx)) {
             self.forget(id);
             return Err(error);
         }
         Ok(id)
-    }
-
-    /// Counts and reports that a handler failed.
-    fn report_handler(&mut self, result: Result<(), (Option<Address>, Error)>) {
-        if let Err((to, error)) = result {
-            self.report_to(to, error);
-        }
     }
 
     fn perform(&mut self, env: &mut Env<'_>, id: WorkerId, op: Op) {
@@ -478,9 +474,7 @@ impl Node {
                 extras.timer = None;
             }
             let result = self.call(env, id, |worker, cx| worker.handle_timeout(cx));
-            self.report_handler(result);
-            self.schedule(id);
-            self.table.tidy(id);
+            self.called(id, result);
         }
         self.expire_connections(env);
         self.expire_outboxes();
@@ -492,9 +486,7 @@ impl Node {
         //# A node MUST ignore an answer to a request that it does not wait for.
         let Some(id) = self.requests.take(request, self.now) else { return };
         let result = self.call(env, id, |worker, cx| worker.handle_answer(cx, request, answer));
-        self.report_handler(result);
-        self.schedule(id);
-        self.table.tidy(id);
+        self.called(id, result);
     }
 
     /// Stops a worker: it says its last words, then its addresses are free. It may stop others with it.

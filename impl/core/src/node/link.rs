@@ -142,9 +142,12 @@ impl Node {
     /// Counts what is on its way until the driver says that it has arrived.
     pub(super) fn spend(&mut self, id: ConnectionId, amount: u64) {
         let Some(worker) = self.connections.get(id).map(|connection| connection.worker) else { return };
-        if let Some(Credit::OnTheWay { bytes, .. }) = self.table.credit(worker) {
+        let Some(credit) = self.table.credit(worker) else { return };
+        if let Credit::OnTheWay { bytes, .. } = credit {
             *bytes = bytes.saturating_add(amount);
         }
-        self.settle_blocked(worker);
+        if credit.is_used_up(&self.config) {
+            self.settle_blocked(worker);
+        }
     }
 }

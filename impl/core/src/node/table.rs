@@ -7,7 +7,6 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hash::Hasher as _;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
@@ -51,6 +50,26 @@ impl Resident {
 
     pub(super) fn extras(&mut self, spare: &mut Spare) -> &mut Extras {
         self.extras.get_or_insert_with(|| spare.pop().unwrap_or_default())
+    }
+
+    /// Whether a message waits for it.
+    pub(super) fn waits(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| !extras.inbox.deliveries.is_empty())
+    }
+
+    /// Whether it takes nothing for now.
+    pub(super) fn is_blocked(&self, config: &Config) -> bool {
+        let credit = self.extras.as_ref().and_then(|extras| extras.credit.as_ref());
+        !self.worker.is_ready() || credit.is_some_and(|credit| credit.is_used_up(config))
+    }
+
+    /// Puts it into the queue of those that have work, once.
+    pub(super) fn schedule(&mut self, id: WorkerId, queue: &mut VecDeque<WorkerId>) {
+        if let Some(extras) = &mut self.extras
+            && !core::mem::replace(&mut extras.scheduled, true)
+        {
+            queue.push_back(id);
+        }
     }
 }
 
@@ -438,11 +457,8 @@ fn hash_of(keys: (u64, u64), address: AddressRef<'_>) -> u64 {
     if cfg!(not(feature = "fast")) {
         return 0;
     }
-    let mut hasher = SipHasher13::new_with_keys(keys.0, keys.1);
-    // The type is behind the value: nearly every value is whole words then, which is faster.
-    hasher.write(address.value);
-    hasher.write_u8(address.transport.0);
-    hasher.finish()
+    // All of them are of one type.
+    SipHasher13::new_with_keys(keys.0, keys.1).hash(address.value)
 }
 
 #[cfg(test)]

@@ -52,16 +52,17 @@ impl Waiting {
         self.lines.remove(&place).is_some()
     }
 
+    /// Whether nobody waits for anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     pub(super) fn stands(&self, place: Place) -> bool {
         self.lines.contains_key(&place)
     }
 
     /// Takes who has waited longest out of the line.
     pub(super) fn call(&mut self, room: Room) -> Option<(Place, Waiter)> {
-        // Asked for each message, and nearly always in vain.
-        if self.lines.is_empty() {
-            return None;
-        }
         let line = self.lines.range((room, 0)..=(room, u64::MAX)).next();
         let (place, waiter) = line.map(|(place, waiter)| (*place, *waiter))?;
         self.lines.remove(&place);

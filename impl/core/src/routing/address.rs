@@ -61,11 +61,7 @@ impl<'a> AddressRef<'a> {
     }
 
     /// Reads the CBOR form, of any length.
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
-        if let Some((address, rest)) = Self::split_short(reader.rest()) {
-            reader.skip_to(rest);
-            return Ok(address);
-        }
+    fn read(reader: &mut Reader<'a>) -> Result<Self> {
         reader.array_of(2)?;
         //= spec/src/routing.md#rte-1
         //# A receiver MUST refuse an address whose transport type is larger than 255.
@@ -75,33 +71,46 @@ impl<'a> AddressRef<'a> {
         Ok(Self { transport: TransportType(transport), value: reader.bytes(usize::MAX)? })
     }
 
-    /// The first of encoded addresses that stand one after the other in a route, and those behind it.
-    pub(super) fn split_first(items: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    /// The first of encoded addresses that stand one after the other, and what is behind it.
+    #[inline(always)]
+    pub(super) fn split_first(items: &'a [u8]) -> Result<(Self, &'a [u8])> {
+        if let Some(first) = Self::split_short(items) {
+            return Ok(first);
+        }
+        Self::split_long(items)
+    }
+
+    /// The same, of any form.
+    #[cold]
+    fn split_long(items: &'a [u8]) -> Result<(Self, &'a [u8])> {
         let mut reader = Reader::new(items);
-        Some((Self::read(&mut reader).ok()?, reader.rest()))
+        Ok((Self::read(&mut reader)?, reader.rest()))
     }
 
     /// The same, of the two forms that nearly all addresses have. Every hop reads them: so they are read without a
     /// decoder.
+    #[inline(always)]
     fn split_short(items: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (transport, len, rest) = match items {
-            [0x82, transport @ ..=23, len @ 0x40..=0x57, rest @ ..] => (transport, len & 0x1f, rest),
-            [0x82, transport @ ..=23, 0x58, len @ 24..=255, rest @ ..] => (transport, *len, rest),
+        let (&[0x82, transport @ ..=23, head], rest) = items.split_first_chunk()? else { return None };
+        let (len, rest) = match head {
+            0x40..=0x57 => (head & 0x1f, rest),
+            0x58 => rest.split_first().filter(|(len, _)| **len >= 24).map(|(len, rest)| (*len, rest))?,
             _ => return None,
         };
         let (value, rest) = rest.split_at_checked(usize::from(len))?;
-        Some((Self { transport: TransportType(*transport), value }, rest))
+        Some((Self { transport: TransportType(transport), value }, rest))
     }
 
-    /// Reads the CBOR form of a peer's address.
-    pub(super) fn read_bounded(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self> {
-        let address = Self::read(reader)?;
+    /// The same, of a peer's addresses.
+    #[inline(always)]
+    pub(super) fn split_first_bounded(items: &'a [u8], limits: &Limits) -> Result<(Self, &'a [u8])> {
+        let (address, rest) = Self::split_first(items)?;
         //= spec/src/routing.md#rte-2
         //# A receiver MUST refuse an address whose value is longer than its limit.
         if address.value.len() > usize::from(limits.address) && !planted!(TakesLongAddresses) {
             return Err(Error::limit("RTE-2", "an address is longer than the limit"));
         }
-        Ok(address)
+        Ok((address, rest))
     }
 
     /// Whether it names a worker of this node.
@@ -309,10 +318,10 @@ mod tests {
     }
 
     /// The first address of `items` as the decoder reads it.
-    fn decoded(items: &[u8]) -> Option<(AddressRef<'_>, &[u8])> {
+    fn decoded(items: &[u8]) -> Result<(AddressRef<'_>, &[u8])> {
         let mut reader = Reader::new(items);
-        let first = AddressRef::read(&mut reader).ok()?;
-        Some((first, &items[reader.position()..]))
+        let first = AddressRef::read(&mut reader)?;
+        Ok((first, &items[reader.position()..]))
     }
 
     #[test]
@@ -323,7 +332,7 @@ mod tests {
                 let mut items = Vec::new();
                 address.as_ref().encode(&mut items);
                 items.extend(b"what follows");
-                let expected = Some((address.as_ref(), &b"what follows"[..]));
+                let expected = Ok((address.as_ref(), &b"what follows"[..]));
                 assert_eq!(AddressRef::split_first(&items), expected);
                 assert_eq!(decoded(&items), expected);
                 // Cut anywhere in the heads, and with any other byte in each of theirs.

@@ -282,9 +282,9 @@ impl Message {
         let base = self.payload.start.saturating_add(skip);
         let input = self.bytes.get(base..self.payload.end).unwrap_or_default();
         let mut reader = Reader::new(input);
-        let onward = RouteRef::read(&mut reader, input, limits)?;
+        let onward = RouteRef::read(&mut reader, limits)?;
         let onward_end = base.saturating_add(reader.position());
-        let back = RouteRef::read(&mut reader, input, limits)?;
+        let back = RouteRef::read(&mut reader, limits)?;
         let back_end = base.saturating_add(reader.position());
         let payload_len = reader.bytes(usize::MAX)?.len();
         let payload_end = base.saturating_add(reader.position());

@@ -54,25 +54,30 @@ impl<'a> RouteRef<'a> {
 
     /// Reads an encoded route, checking every address against `limits`. Costs at most the limits,
     /// whatever the encoding announces.
-    pub(crate) fn read(reader: &mut Reader<'a>, input: &'a [u8], limits: &Limits) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `COD-1` to `COD-4`, `RTE-1` to `RTE-4`.
+    pub fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self> {
         //= spec/src/routing.md#rte-3
         //# A receiver MUST refuse a route of more addresses than its limit.
         let count = usize::try_from(reader.array()?)
             .ok()
             .filter(|count| planted!(TakesLongRoutes) || *count <= usize::from(limits.hops))
             .ok_or(Error::limit("RTE-3", "a route has more addresses than the limit"))?;
-        let start = reader.position();
+        let start = reader.rest();
+        let mut rest = start;
         //= spec/src/routing.md#rte-5
         //# A receiver MUST stop reading a route at the first address that is beyond a limit.
         for _ in 0..count {
-            AddressRef::read_bounded(reader, limits)?;
+            (_, rest) = AddressRef::split_first_bounded(rest, limits)?;
             //= spec/src/routing.md#rte-4
             //# A receiver MUST refuse a route whose encoded addresses are longer than its limit.
-            if reader.position().saturating_sub(start) > usize::from(limits.route) {
+            if start.len().saturating_sub(rest.len()) > usize::from(limits.route) {
                 return Err(Error::limit("RTE-4", "a route is longer than the limit"));
             }
         }
-        let items = input.get(start..reader.position()).unwrap_or_default();
+        reader.skip_to(rest);
+        let items = start.get(..start.len().saturating_sub(rest.len())).unwrap_or_default();
         Ok(Self { count, items })
     }
 }
@@ -106,7 +111,7 @@ impl<'a> Iterator for Addresses<'a> {
     type Item = AddressRef<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (first, rest) = AddressRef::split_first(self.rest)?;
+        let (first, rest) = AddressRef::split_first(self.rest).ok()?;
         self.rest = rest;
         Some(first)
     }
@@ -155,7 +160,7 @@ impl Route {
     /// `COD-1` to `COD-5`, `RTE-1` to `RTE-4`.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        let route = RouteRef::read(&mut reader, bytes, limits)?;
+        let route = RouteRef::read(&mut reader, limits)?;
         reader.finish()?;
         Ok(route.to_owned())
     }
