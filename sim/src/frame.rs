@@ -4,7 +4,7 @@
 
 use razor::error::Result;
 use razor::routing::{Address, Limits, Message, Route, RouteRef, Tail};
-use razor::wire::cbor;
+use razor::wire::cbor::{self, Reader};
 
 /// The bytes of a frame's length.
 pub const LENGTH: usize = 4;
@@ -31,25 +31,52 @@ pub struct Frame {
     pub tracing: Option<String>,
 }
 
-/// Reads a whole frame, with limits wide enough for anything a node sends.
-pub fn read(bytes: &[u8]) -> Result<Message> {
-    let traced = bytes.get(LENGTH) == Some(&WITH_TRACING);
-    let mut message = Message::raw(bytes.to_vec(), 0);
-    message.unfold(BEFORE, &Limits::CEILING, |_| Ok(traced))?;
-    Ok(message)
+/// A whole frame as it stands: nothing of it is copied.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    bytes: &'a [u8],
+    /// Where it goes.
+    pub onward: RouteRef<'a>,
+    /// Where an answer goes.
+    pub back: RouteRef<'a>,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// The tracing text.
+    pub tracing: Option<&'a str>,
 }
 
-/// Whether these bytes, which read as that message, are that frame in its one encoding and nothing else: it is the
-/// shortest.
-pub fn is_exactly(bytes: &[u8], message: &Message) -> bool {
-    let string = |length: usize| cbor::head_len(length as u64) + length;
-    // An address that was read has one encoding.
-    let route = |route: RouteRef<'_>| cbor::head_len(route.len() as u64) + route.items().len();
-    let (head, tracing) = message.tracing().map_or((PLAIN, 0), |text| (WITH_TRACING, string(text.len())));
-    let payload = string(message.payload().len());
-    let length = BEFORE + route(message.onward()) + route(message.return_route()) + payload + tracing;
-    let announced = ((length - LENGTH) as u32).to_be_bytes();
-    bytes.len() == length && bytes.starts_with(&announced) && bytes.get(LENGTH) == Some(&head)
+impl<'a> View<'a> {
+    /// Looks at a whole frame, with limits wide enough for anything a node sends.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn new(bytes: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes.get(BEFORE..).unwrap_or_default());
+        let onward = RouteRef::read(&mut reader, &Limits::CEILING)?;
+        let back = RouteRef::read(&mut reader, &Limits::CEILING)?;
+        let payload = reader.bytes(usize::MAX)?;
+        let traced = bytes.get(LENGTH) == Some(&WITH_TRACING);
+        let tracing = if traced { Some(reader.text(usize::MAX)?) } else { None };
+        Ok(Self { bytes, onward, back, payload, tracing })
+    }
+
+    /// Whether there is nothing but the frame, in its one encoding: it is the shortest.
+    pub fn is_exact(&self) -> bool {
+        let string = |length: usize| cbor::head_len(length as u64) + length;
+        // An address that was read has one encoding.
+        let route = |route: RouteRef<'_>| cbor::head_len(route.len() as u64) + route.items().len();
+        let (head, tracing) = self.tracing.map_or((PLAIN, 0), |text| (WITH_TRACING, string(text.len())));
+        let length = BEFORE + route(self.onward) + route(self.back) + string(self.payload.len()) + tracing;
+        let announced = ((length - LENGTH) as u32).to_be_bytes();
+        self.bytes.len() == length && self.bytes.starts_with(&announced) && self.bytes.get(LENGTH) == Some(&head)
+    }
+
+    /// The message in it.
+    pub fn message(&self) -> Message {
+        let mut message = Message::new(self.onward, self.back, self.payload);
+        message.set_tracing(self.tracing);
+        message
+    }
 }
 
 impl From<&Message> for Frame {
@@ -71,7 +98,9 @@ pub fn addresses(route: RouteRef<'_>) -> Vec<Address> {
 impl Frame {
     /// Takes a whole frame apart.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        read(bytes).map(|message| Self::from(&message))
+        let View { onward, back, payload, tracing, .. } = View::new(bytes)?;
+        let (onward, back) = (addresses(onward), addresses(back));
+        Ok(Self { onward, back, payload: payload.to_vec(), tracing: tracing.map(str::to_owned) })
     }
 
     /// Puts it together again.
@@ -126,7 +155,7 @@ mod tests {
                 tracing,
             };
             let bytes = frame.encode();
-            assert!(is_exactly(&bytes, &read(&bytes).unwrap()));
+            assert!(View::new(&bytes).unwrap().is_exact());
             assert_eq!(bytes.len(), 4 + u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize);
             assert_eq!(Frame::decode(&bytes).unwrap(), frame);
         }

@@ -285,8 +285,8 @@ pub trait Host {
         0
     }
 
-    /// The history of an identity that it has stored: the hashes of the changes.
-    fn stored(&self, _identifier: &Identifier) -> Option<Vec<Bytes32>> {
+    /// The history of an identity that it has stored.
+    fn stored(&self, _identifier: &Identifier) -> Option<Vec<u8>> {
         None
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use razor::identity::Identifier;
+use razor::identity::{Identifier, Identity};
 
 use super::{Bytes32, Property, Violation};
 
@@ -10,12 +10,25 @@ use super::{Bytes32, Property, Violation};
 #[derive(Debug, Default)]
 pub struct Custody {
     kept: BTreeMap<(usize, Identifier), Vec<Bytes32>>,
+    /// What has been read before, and need not be verified again.
+    read: BTreeMap<Vec<u8>, Vec<Bytes32>>,
 }
 
 impl Custody {
     /// `node` has forgotten everything.
     pub fn forgets(&mut self, node: usize) {
         self.kept.retain(|(at, _), _| *at != node);
+    }
+
+    /// The hashes of the changes in a stored history, if it is one of this identity.
+    pub fn read(&mut self, whose: &Identifier, history: Vec<u8>) -> Option<Vec<Bytes32>> {
+        if let Some(hashes) = self.read.get(&history).filter(|hashes| hashes.first() == Some(&whose.0)) {
+            return Some(hashes.clone());
+        }
+        let identity = Identity::import(&history, Some(whose)).ok()?;
+        let hashes: Vec<_> = identity.changes().map(|change| change.hash().0).collect();
+        self.read.insert(history, hashes.clone());
+        Some(hashes)
     }
 
     /// `node` has just accepted `peer`, and keeps this history of it. `shown` is how often that peer had changed its key

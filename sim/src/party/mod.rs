@@ -19,7 +19,7 @@ use std::time::Duration;
 use razor::channel::{self, Config, HandshakeTime, HoldLimits, Trust};
 use razor::env::{Env, Instant, Seeded, Timestamp};
 use razor::error::Error;
-use razor::identity::{Identifier, Identity, MemoryStore, PresentationLimits, StoreAnswer, StoreRequest};
+use razor::identity::{Identifier, MemoryStore, PresentationLimits, StoreAnswer, StoreRequest};
 use razor::machine::{Deadline, Machine, Snapshot};
 use razor::node::{self, Answer, Command, ConnectionId, Event, FlowControlId, Node, Provenance, Request, RequestId};
 use razor::routing::{Address, Message, Route, TransportType};
@@ -553,12 +553,12 @@ impl<S: Suite> Host for Party<S> {
         self.open_guests().filter(|guest| *guest == peer).count()
     }
 
-    fn stored(&self, identifier: &Identifier) -> Option<Vec<Bytes32>> {
-        let Ok(StoreAnswer::Loaded(Some(history))) = self.store.clone().answer(&StoreRequest::Load(*identifier)) else {
-            return None;
-        };
-        let identity = Identity::import(&history, Some(identifier)).ok()?;
-        Some(identity.changes().map(|change| change.hash().0).collect())
+    fn stored(&self, identifier: &Identifier) -> Option<Vec<u8>> {
+        // To look is no use of it.
+        match self.store.clone().answer(&StoreRequest::Load(*identifier)) {
+            Ok(StoreAnswer::Loaded(history)) => history,
+            _ => None,
+        }
     }
 
     fn leftovers(&self) -> usize {

@@ -16,7 +16,7 @@ use razor::transport::VERSION;
 use razor::vault::null::NullSuite;
 
 use crate::checker::Property;
-use crate::frame::Frame;
+use crate::frame::{Frame, View};
 use crate::party::BEGIN;
 use crate::seed::{Seed, Stream};
 
@@ -534,8 +534,8 @@ impl Crowd {
                 Output::Transmit { connection, frame } => {
                     let bytes = frame.payload().len() as u64;
                     self.stage.must(Input::Sent { connection, bytes })?;
-                    if let Ok(message) = crate::frame::read(frame.payload()) {
-                        self.wait_for(message);
+                    if let Ok(frame) = View::new(frame.payload()) {
+                        self.wait_for(frame.message());
                     }
                 }
                 Output::Request { id, request, .. } => {

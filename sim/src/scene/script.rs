@@ -10,7 +10,7 @@ use razor::node::{Input, Output};
 use razor::routing::{Message, RouteRef};
 
 use crate::explain::count;
-use crate::frame;
+use crate::frame::View;
 
 /// A line of a scene.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(super) fn said(output: &Output) -> String {
 
 /// Bytes of a connection.
 fn cargo(bytes: &[u8]) -> String {
-    frame::read(bytes).map_or_else(|_| count(bytes.len(), "byte"), |message| letter(&message))
+    View::new(bytes).map_or_else(|_| count(bytes.len(), "byte"), |frame| letter(&frame.message()))
 }
 
 /// A message, without what it says.

@@ -113,7 +113,8 @@ impl World {
         }
         let honest = |other: &&End| !self.hostile.contains(&other.node);
         let shown = self.agreement.other_end(node, encryptor).filter(honest).map(|other| other.shown.rotations);
-        self.custody.accepted(node, peer, self.hosts[node].stored(&peer), shown)
+        let stored = self.hosts[node].stored(&peer).and_then(|history| self.custody.read(&peer, history));
+        self.custody.accepted(node, peer, stored, shown)
     }
 
     /// Somebody was refused.

@@ -371,7 +371,10 @@ impl World {
             Event::Timer { node, at } => {
                 if self.timers[node] == Some(at) {
                     self.timers[node] = None;
-                    self.step(node, Input::Timeout, Intent::Honest);
+                    if self.deadline(node).is_some_and(|at| at <= self.queue.now()) {
+                        return self.step(node, Input::Timeout, Intent::Honest);
+                    }
+                    self.wind(node);
                 }
             }
             Event::Open { tag } => self.open(tag),
@@ -448,8 +451,18 @@ impl World {
                 self.judge(verdict);
             }
         }
-        let deadline = self.hosts[node].deadline().map(|deadline| deadline.at.max(self.queue.now()));
-        if let Some(at) = deadline.filter(|at| *at != Instant::NEVER && self.timers[node] != Some(*at)) {
+        self.wind(node);
+    }
+
+    /// When a host wants to be called.
+    fn deadline(&self, node: usize) -> Option<Instant> {
+        self.hosts[node].deadline().map(|deadline| deadline.at).filter(|at| *at != Instant::NEVER)
+    }
+
+    /// Has a host called when it wants to be. One timer that is early will do: it is wound again when it goes off.
+    fn wind(&mut self, node: usize) {
+        let deadline = self.deadline(node).map(|at| at.max(self.queue.now()));
+        if let Some(at) = deadline.filter(|at| self.timers[node].is_none_or(|early| *at < early)) {
             self.timers[node] = Some(at);
             self.queue.schedule(at, Event::Timer { node, at });
         }

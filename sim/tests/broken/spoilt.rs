@@ -136,7 +136,7 @@ impl Host for Spoiled {
         self.inner.names()
     }
 
-    fn stored(&self, identifier: &Identifier) -> Option<Vec<[u8; 32]>> {
+    fn stored(&self, identifier: &Identifier) -> Option<Vec<u8>> {
         self.inner.stored(identifier)
     }
 

@@ -61,32 +61,51 @@ impl Book {
         [first, self.hmac(&key, &[&first[..], &[2]].concat())]
     }
 
-    fn nonce(self, number: u64) -> [u8; 12] {
-        let number = if self == Self::ChaCha { number.to_le_bytes() } else { number.to_be_bytes() };
+    /// What encrypts under this key.
+    pub(super) fn cipher(self, key: &Bytes32) -> Cipher {
+        match self {
+            Self::Aes256 => Cipher::Aes256(Aes256Gcm::new(&(*key).into()).into()),
+            Self::Aes128 => Cipher::Aes128(Aes128Gcm::new(&half(key).into()).into()),
+            Self::ChaCha => Cipher::ChaCha(ChaCha20Poly1305::new(&(*key).into()).into()),
+        }
+    }
+}
+
+/// A key, made ready for use.
+#[derive(Debug, Clone)]
+pub(super) enum Cipher {
+    Aes256(Box<Aes256Gcm>),
+    Aes128(Box<Aes128Gcm>),
+    ChaCha(Box<ChaCha20Poly1305>),
+}
+
+impl Cipher {
+    fn nonce(&self, number: u64) -> Nonce {
+        let number = if let Self::ChaCha(_) = self { number.to_le_bytes() } else { number.to_be_bytes() };
         let mut nonce = [0; 12];
         nonce[4..].copy_from_slice(&number);
         nonce
     }
 
     /// Decrypts a text with its tag behind it.
-    pub(super) fn open(self, key: &Bytes32, number: u64, data: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn open(&self, number: u64, data: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (text, tag) = sealed.split_last_chunk::<16>()?;
         let (nonce, tag, mut text) = (self.nonce(number), *tag, text.to_vec());
         match self {
-            Self::Aes256 => open_with(&Aes256Gcm::new(&(*key).into()), nonce, data, &mut text, tag),
-            Self::Aes128 => open_with(&Aes128Gcm::new(&half(key).into()), nonce, data, &mut text, tag),
-            Self::ChaCha => open_with(&ChaCha20Poly1305::new(&(*key).into()), nonce, data, &mut text, tag),
+            Self::Aes256(cipher) => open_with(&**cipher, nonce, data, &mut text, tag),
+            Self::Aes128(cipher) => open_with(&**cipher, nonce, data, &mut text, tag),
+            Self::ChaCha(cipher) => open_with(&**cipher, nonce, data, &mut text, tag),
         }
         .then_some(text)
     }
 
     /// The key of the next interval: zeros, encrypted under the last number of all.
-    pub(super) fn renewed(self, key: &Bytes32) -> Bytes32 {
+    pub(super) fn renewed(&self) -> Bytes32 {
         let (nonce, mut zeros) = (self.nonce(RENEWS), [0; 32]);
         match self {
-            Self::Aes256 => seal_with(&Aes256Gcm::new(&(*key).into()), nonce, &mut zeros),
-            Self::Aes128 => seal_with(&Aes128Gcm::new(&half(key).into()), nonce, &mut zeros),
-            Self::ChaCha => seal_with(&ChaCha20Poly1305::new(&(*key).into()), nonce, &mut zeros),
+            Self::Aes256(cipher) => seal_with(&**cipher, nonce, &mut zeros),
+            Self::Aes128(cipher) => seal_with(&**cipher, nonce, &mut zeros),
+            Self::ChaCha(cipher) => seal_with(&**cipher, nonce, &mut zeros),
         }
         zeros
     }
@@ -164,7 +183,7 @@ impl Transcript {
 
     /// Decrypts what comes next.
     pub(super) fn open(&mut self, sealed: &[u8]) -> Option<Vec<u8>> {
-        let text = self.book.open(&self.k, self.n, &self.h, sealed)?;
+        let text = self.book.cipher(&self.k).open(self.n, &self.h, sealed)?;
         self.mix(sealed);
         self.n += 1;
         Some(text)

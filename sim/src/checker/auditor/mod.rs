@@ -14,14 +14,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::memmem;
-use razor::routing::{Address, AddressRef, Message};
+use razor::routing::{Address, AddressRef};
 use siphasher::sip128::SipHasher13;
 
-use crate::frame;
+use crate::frame::View;
 use crate::host::{CLOSED, ECHO, LISTENER};
 
 pub use self::book::{Book, Bytes32};
-use self::book::{Transcript, x25519};
+use self::book::{Cipher, Transcript, x25519};
 pub use self::draws::Draws;
 use self::inbound::{Arriving, Due, Inbound, Way};
 use super::{MARK, Property, Violation};
@@ -88,7 +88,7 @@ struct Direction {
     /// To which decryptor, once something was sent: an adversary may have led it astray.
     to: Option<Address>,
     /// By interval.
-    keys: Vec<Bytes32>,
+    keys: Vec<Cipher>,
     used: BTreeSet<u64>,
     /// The hash of the channel's handshake.
     name: Bytes32,
@@ -232,18 +232,18 @@ impl Auditor {
     }
 
     fn frame_arrived(&mut self, node: usize, link: usize, frame: &[u8], is_behind: bool) {
-        let Ok(message) = frame::read(frame) else { return };
-        let Some(first) = message.onward().first() else { return };
-        if message.onward().len() == 1 {
-            self.sealed_arrived(node, link, &message, is_behind);
+        let Ok(frame) = View::new(frame) else { return };
+        let Some(first) = frame.onward.first() else { return };
+        if frame.onward.len() == 1 {
+            self.sealed_arrived(node, link, &frame, is_behind);
         } else {
-            self.led_astray(node, &message);
+            self.led_astray(node, &frame);
         }
-        let payload = message.payload();
+        let payload = frame.payload;
         if !listens(first) || payload.len() < 32 {
             return;
         }
-        let begun = self.begun.entry((node, message.return_route().items().to_vec())).or_default();
+        let begun = self.begun.entry((node, frame.back.items().to_vec())).or_default();
         if !begun.iter().any(|known| known == payload) {
             begun.push(payload.to_vec());
         }
@@ -254,23 +254,23 @@ impl Auditor {
 
     /// A message came to `node` that may reach a decryptor there in other ways than the one it was sent along: what
     /// becomes of it is not known.
-    fn led_astray(&mut self, node: usize, message: &Message) {
-        let passes = |end: &Inbound| message.onward().iter().any(|address| address == end.decryptor.as_ref());
+    fn led_astray(&mut self, node: usize, frame: &View<'_>) {
+        let passes = |end: &Inbound| frame.onward.iter().any(|address| address == end.decryptor.as_ref());
         let ends = self.directions.values_mut().flatten().map(|direction| &mut direction.other);
         ends.filter(|end| end.receiver == node && passes(end)).for_each(|end| end.is_blurred = true);
     }
 
     /// A message came for a decryptor of `node`.
-    fn sealed_arrived(&mut self, node: usize, link: usize, message: &Message, is_behind: bool) {
-        let Some(sealed) = self.sealed.get(&hash(message.payload())) else { return };
+    fn sealed_arrived(&mut self, node: usize, link: usize, frame: &View<'_>, is_behind: bool) {
+        let Some(sealed) = self.sealed.get(&hash(frame.payload)) else { return };
         let &Sealed { sender, place, nonce, is_payload, is_close, number } = sealed;
         let Some(direction) = self.directions.get_mut(&sender).and_then(|all| all.get_mut(place)) else { return };
         let Direction { name, own: peer, other, .. } = direction;
-        if other.receiver != node || message.onward().first() != Some(other.decryptor.as_ref()) {
+        if other.receiver != node || frame.onward.first() != Some(other.decryptor.as_ref()) {
             return;
         }
         other.is_blurred |= is_behind;
-        let back = message.return_route().to_owned();
+        let back = frame.back.to_owned();
         let arriving = Arriving { nonce, is_payload, link, back, peer: peer.clone() };
         match (other.arrives(&arriving, number.is_some()), number) {
             (Due::Accept, Some(number)) => _ = self.due.insert((node, number)),
@@ -307,18 +307,18 @@ impl Auditor {
         bytes: &[u8],
         secret_of: &mut dyn FnMut(Option<usize>, &Bytes32) -> Option<Bytes32>,
     ) -> Result<(), &'static str> {
-        let message = frame::read(bytes).ok().filter(|message| frame::is_exactly(bytes, message));
-        let message = message.ok_or("what a node sent is no frame, or more than one")?;
-        let (back, payload) = (message.return_route(), message.payload());
-        if back.len() < 2 && message.tracing().is_some() {
+        let frame = View::new(bytes).ok().filter(View::is_exact);
+        let View { onward, back, payload, tracing, .. } =
+            frame.ok_or("what a node sent is no frame, or more than one")?;
+        if back.len() < 2 && tracing.is_some() {
             return Err("what a node made itself has a tracing text");
         }
         // Whatever a node sends on has more on its way back, and what it echoes is not its own.
         let own = back.first().filter(|own| *own != AddressRef::local(ECHO.as_bytes()));
-        if message.onward().is_empty() || back.len() > 1 || back.len() == 1 && own.is_none() {
+        if onward.is_empty() || back.len() > 1 || back.len() == 1 && own.is_none() {
             return Ok(());
         }
-        let way = (link, message.onward().to_owned());
+        let way = (link, onward.to_owned());
         let (Some(own), Some(key)) = (own.map(|own| own.to_owned()), payload.first_chunk::<32>()) else {
             return self.check_sealed(node, &way, queues, payload);
         };
@@ -342,7 +342,8 @@ impl Auditor {
             let pairs = [(to.0, second), (initiator.0, place(initiator.0))];
             let sides = [(initiator, to_responder, other), (to, to_initiator, one)];
             for (((sender, own), key, other), pair) in sides.into_iter().zip(pairs) {
-                let direction = Direction { to: None, keys: vec![key], used: BTreeSet::new(), name, own, other, pair };
+                let keys = vec![self.book.cipher(&key)];
+                let direction = Direction { to: None, keys, used: BTreeSet::new(), name, own, other, pair };
                 self.directions.entry(sender).or_default().push(direction);
             }
             return Ok(());
@@ -482,10 +483,10 @@ impl Direction {
             return None;
         }
         while self.keys.len() as u64 <= nonce / INTERVAL {
-            let renewed = self.keys.last().map(|key| book.renewed(key));
+            let renewed = self.keys.last().map(|key| book.cipher(&key.renewed()));
             self.keys.extend(renewed);
         }
-        book.open(&self.keys[(nonce / INTERVAL) as usize], nonce, &[], sealed)
+        self.keys[(nonce / INTERVAL) as usize].open(nonce, &[], sealed)
     }
 }
 

@@ -200,5 +200,5 @@ fn a_key_is_renewed_as_published() {
     let key = |hex: &str| std::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap());
     let first = key("831124fa3e1606b97f5cda4d81c3aa04c7c0151666f05f49a09cd0faf63a05d8");
     let second = key("4699ba00b29842a236c781ce67c044de2bc43eaaaf35f6bfa4353581ada3d044");
-    assert_eq!(Book::Aes256.renewed(&first), second);
+    assert_eq!(Book::Aes256.cipher(&first).renewed(), second);
 }
