@@ -78,18 +78,18 @@ const ALWAYS: &[Scene] = &[
     ("a full node", full::play),
 ];
 
-/// Those of which every seed plays one.
-const IN_TURN: &[Scene] = &[
-    ("workers at their edges", manners::play),
-    ("a full store", store::play),
-    ("a channel's days", channel::play),
-    ("a session's times", session::play),
-    ("a crowd at a listener", crowd::play),
-    ("linked nodes", links::play),
-    ("handshakes alone", handshake::play),
-    ("an insider", insider::play),
-    ("a node at its edges", edges::play),
-    ("papers at their edges", papers::play),
+/// Those of which every seed plays one row.
+const IN_TURN: &[&[Scene]] = &[
+    &[("workers at their edges", manners::play)],
+    &[("a full store", store::play)],
+    &[("a channel's days", channel::play)],
+    &[("a session's times", session::play)],
+    &[("a crowd at a listener", crowd::play)],
+    &[("linked nodes", links::play)],
+    &[("handshakes alone", handshake::play)],
+    &[("an insider", insider::play)],
+    &[("a node at its edges", edges::play)],
+    &[("papers at their edges", papers::play)],
 ];
 
 /// A scene that did not go as it must.
@@ -104,7 +104,7 @@ pub(crate) struct Failure {
 /// Plays the scenes of a seed, as long as they go as they must.
 pub(crate) fn play(seed: Seed) -> Result<(), Failure> {
     let turn = (seed.0 % IN_TURN.len() as u64) as usize;
-    ALWAYS.iter().chain(&IN_TURN[turn..=turn]).try_for_each(|(name, play)| {
+    ALWAYS.iter().chain(IN_TURN[turn]).try_for_each(|(name, play)| {
         play(seed).map_err(|(property, detail)| Failure {
             property,
             detail: format!("in the scene \"{name}\", {detail}"),
@@ -121,18 +121,18 @@ mod tests {
     #[test]
     fn the_guide_names_every_scene() {
         const GUIDE: &str = include_str!("../../../docs/simulator.md");
-        for (scenes, seeds) in [(ALWAYS, "all"), (IN_TURN, "in turn")] {
-            for (name, _) in scenes {
-                let row = GUIDE.lines().find(|line| line.starts_with(&format!("| {name} |")));
-                assert!(row.is_some_and(|row| row.ends_with(&format!("| {seeds} |"))), "{name}");
-            }
+        let always = ALWAYS.iter().map(|(name, _)| (name, "all"));
+        let in_turn = IN_TURN.iter().copied().flatten().map(|(name, _)| (name, "in turn"));
+        for (name, seeds) in always.chain(in_turn) {
+            let row = GUIDE.lines().find(|line| line.starts_with(&format!("| {name} |")));
+            assert!(row.is_some_and(|row| row.ends_with(&format!("| {seeds} |"))), "{name}");
         }
     }
 
     #[test]
     fn every_scene_goes_as_it_must() {
         for seed in 0..100 {
-            for (name, play) in ALWAYS.iter().chain(IN_TURN) {
+            for (name, play) in ALWAYS.iter().chain(IN_TURN.iter().copied().flatten()) {
                 assert_eq!(play(Seed(seed)), Ok(()), "{name}, seed {seed}");
             }
         }
