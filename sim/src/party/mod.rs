@@ -9,6 +9,7 @@ mod forge;
 mod furniture;
 mod lies;
 mod papers;
+mod questions;
 mod suite;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,7 +19,6 @@ use std::time::Duration;
 
 use razor::channel::{self, Config, HandshakeTime, HoldLimits, Trust};
 use razor::env::{Env, Instant, Seeded, Timestamp};
-use razor::error::Error;
 use razor::identity::{Identifier, MemoryStore, PresentationLimits, StoreAnswer, StoreRequest};
 use razor::machine::{Deadline, Machine, Snapshot};
 use razor::node::{self, Answer, Command, ConnectionId, Event, FlowControlId, Node, Provenance, Request, RequestId};
@@ -35,6 +35,7 @@ use crate::seed::{Ppm, Seed, Stream};
 use self::connections::Connection;
 pub use self::papers::BEGIN;
 use self::papers::Papers;
+use self::questions::store;
 use self::suite::Counted;
 
 /// More outputs than one input of a node ever has: draining ends.
@@ -100,7 +101,8 @@ struct Party<S: Suite> {
     /// for a history and answered, unless it was then asked to keep one and has not done so.
     admitted: BTreeMap<Identifier, i64>,
     work: Work,
-    counts: Counts,
+    /// Unless nothing is checked.
+    counts: Option<Counts>,
     /// What does not hold of a call of its node.
     miscount: Option<String>,
     /// What the node is told next; empty between calls, and kept for its memory.
@@ -195,7 +197,7 @@ impl<S: Suite> Party<S> {
             furniture: 0,
             answers: Vec::new(),
             work: Work::default(),
-            counts: Counts::new(&NODE),
+            counts: Some(Counts::new(&NODE)),
             miscount: None,
             inputs: VecDeque::new(),
             out: VecDeque::new(),
@@ -215,13 +217,17 @@ impl<S: Suite> Party<S> {
             while let Some(output) = self.node.poll_output() {
                 outputs += 1;
                 assert!(outputs < OUTPUTS, "one input has {OUTPUTS} outputs");
-                self.counts.hear(&output);
+                if let Some(counts) = &mut self.counts {
+                    counts.hear(&output);
+                }
                 inputs.extend(self.happened(output));
             }
-            let miscount = self.counts.end(self.now, self.node.counters()).err();
-            self.miscount = self.miscount.take().or(miscount);
-            let circles = self.counts.circles();
-            assert!(circles.is_none(), "{} messages went round in circles", circles.unwrap_or_default());
+            if let Some(counts) = &mut self.counts {
+                let miscount = counts.end(self.now, self.node.counters()).err();
+                self.miscount = self.miscount.take().or(miscount);
+                let circles = counts.circles();
+                assert!(circles.is_none(), "{} messages went round in circles", circles.unwrap_or_default());
+            }
             let Some(input) = inputs.pop_front() else {
                 self.inputs = inputs;
                 return result;
@@ -392,7 +398,7 @@ impl<S: Suite> Party<S> {
             self.store = store(&self.plan);
         }
         self.node = Node::new(NODE, &mut self.entropy);
-        self.counts = Counts::new(&NODE);
+        self.counts = self.counts.take().map(|_| Counts::new(&NODE));
         self.connections_id = self.node.new_flow_control_id();
         self.connections.clear();
         self.links.clear();
@@ -406,40 +412,6 @@ impl<S: Suite> Party<S> {
         self.out.clear();
         self.furnish();
     }
-
-    /// Asks the store, which may fail. Says whose history it is about if all is well with the answer.
-    fn ask_store(&mut self, request: &StoreRequest) -> (Answer, Option<Identifier>) {
-        let (StoreRequest::Load(whose) | StoreRequest::Store(whose, _)) = request;
-        if matches!(request, StoreRequest::Store(..)) {
-            *self.admitted.entry(*whose).or_default() -= 1;
-        }
-        if !self.failing.chance(self.store_fails) {
-            let answer = self.store.answer(request);
-            let well = answer.is_ok().then_some(*whose);
-            return (Answer::Store(answer), well);
-        }
-        let garbage = StoreAnswer::Loaded(Some(vec![0x80]));
-        let loads = matches!(request, StoreRequest::Load(_)) && self.failing.below(2) == 0;
-        let broken = Error::misuse("IDN-31", "the store is broken");
-        (Answer::Store(if loads { Ok(garbage) } else { Err(broken) }), None)
-    }
-
-    /// The store has said that all is well with the history of somebody.
-    fn admit(&mut self, whose: Option<Identifier>) {
-        if let Some(whose) = whose {
-            *self.admitted.entry(whose).or_default() += 1;
-        }
-    }
-
-    /// Answers that are due.
-    fn answer(&mut self) {
-        while let Some(due) = self.answers.iter().position(|(at, ..)| *at <= self.now) {
-            let (_, id, answer, whose) = self.answers.remove(due);
-            self.admit(whose);
-            let input = node::Input::Answer { id, answer };
-            self.with(|node, env| node.handle(env, input)).expect("a late answer is harmless");
-        }
-    }
 }
 
 /// The address by which the applications of both ends name a link in routes, whichever connection is up over it.
@@ -451,11 +423,6 @@ pub(crate) fn alias(link: usize) -> Address {
 fn lookalike(mut name: Identifier) -> Identifier {
     name.0[31] ^= 1;
     name
-}
-
-/// A store that knows nobody.
-fn store(plan: &plan::Node) -> MemoryStore {
-    MemoryStore::new(plan.strangers.unwrap_or(MemoryStore::DEFAULT_LIMIT))
 }
 
 /// How large papers may be: the least that every receiver accepts.
@@ -605,6 +572,10 @@ impl<S: Suite> Host for Party<S> {
 
     fn connection(&self, link: usize) -> Option<Address> {
         self.connections.get(&link).map(|connection| connection.address.clone())
+    }
+
+    fn unchecked(&mut self) {
+        self.counts = None;
     }
 
     fn heal(&mut self) {

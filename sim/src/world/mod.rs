@@ -282,6 +282,7 @@ impl World {
         self.checks = false;
         self.watch = None;
         self.auditor = None;
+        self.hosts.iter_mut().for_each(|host| host.unchecked());
         self
     }
 
