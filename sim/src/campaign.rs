@@ -80,7 +80,7 @@ pub struct Failure {
     pub nodes: usize,
     /// Events up to there.
     pub events: u64,
-    /// SHA-256 over everything that happened, in hex.
+    /// The digest of everything that happened, in hex.
     pub digest: String,
     /// The node of the world at which it was noticed, if it was at one.
     pub node: Option<usize>,

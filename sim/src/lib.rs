@@ -32,6 +32,10 @@ pub mod trace;
 pub mod view;
 pub mod world;
 
+use std::panic::{self, AssertUnwindSafe};
+
+use checker::Violation;
+
 pub use campaign::Campaign;
 pub use plan::{Plan, Preset, Sketch};
 pub use record::Record;
@@ -46,8 +50,29 @@ pub fn drawn(seed: u64, preset: Preset) -> World {
     world(Plan::draw(Seed(seed), preset))
 }
 
+/// Runs the world of this plan, of real nodes, once `prepare` has made it ready. A panic ends it as a violation, even
+/// while its nodes are made.
+pub fn run(plan: Plan, prepare: impl FnOnce(World) -> World) -> Report {
+    let made = panic::catch_unwind(AssertUnwindSafe(|| prepare(world(plan.clone()))));
+    made.map_or_else(|panic| Report::stillborn(plan, Violation::of_panic(None, &*panic)), World::run)
+}
+
 /// The world of this plan, of real nodes.
 pub fn world(plan: Plan) -> World {
     let hosts = party::cast(&plan);
     World::new(plan, hosts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_a_world_is_made_is_a_violation_that_can_be_explained_and_shown() {
+        let plan = Plan::draw(Seed(1), Preset::Calm);
+        let report = run(plan, |_| panic!("a node cannot be made"));
+        assert!(report.to_string().contains("a node cannot be made"), "{report}");
+        assert!(explain::explain(&report, true).contains("a node cannot be made"));
+        assert!(view::page(&report).contains("a node cannot be made"));
+    }
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use razor::env::Instant;
+
 use crate::checker::Violation;
 use crate::plan::{Plan, Preset};
 use crate::record::Record;
 use crate::scene::Line;
 use crate::situation::Situation;
-use crate::trace::Entry;
+use crate::trace::{Entry, What};
 
 /// The outcome of one world.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +33,7 @@ pub struct Report {
     pub guarded: u64,
     /// Channels that opened at honest nodes.
     pub channels: u64,
-    /// SHA-256 over everything that happened.
+    /// The digest of everything that happened.
     pub digest: [u8; 16],
     /// What was reached.
     pub situations: BTreeSet<Situation>,
@@ -50,6 +52,30 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of a world that never began: this happened while it was made.
+    pub(crate) fn stillborn(plan: Plan, violation: Violation) -> Self {
+        let last = Entry::new(Instant::ZERO, 0, What::Violated, violation.to_string());
+        Self {
+            seed: plan.seed,
+            preset: plan.preset,
+            events: 1,
+            arrivals: 0,
+            sent: 0,
+            deliveries: 0,
+            attacks: 0,
+            guarded: 0,
+            channels: 0,
+            digest: [0; 16],
+            situations: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            violations: vec![violation],
+            played: Vec::new(),
+            plan,
+            entries: vec![Entry { number: 1, ..last }],
+            record: Some(Record::default()),
+        }
+    }
+
     /// Whether every property holds.
     pub fn passed(&self) -> bool {
         self.violations.is_empty()

@@ -23,7 +23,7 @@ mod hunt {
     use std::{env, panic, thread};
 
     use razor::planted::{Bug, plant};
-    use razor_sim::Preset;
+    use razor_sim::{Plan, Preset, Seed};
     use serde_json::json;
 
     /// A property that does not hold in the world of a seed, and how that was noticed.
@@ -36,7 +36,7 @@ mod hunt {
     /// The world of `seed` with a bug in all its nodes.
     fn world(seed: u64, bug: Option<Bug>) -> Option<Find> {
         plant(bug);
-        let report = razor_sim::drawn(seed, Preset::in_turn(seed)).run();
+        let report = razor_sim::run(Plan::draw(Seed(seed), Preset::in_turn(seed)), |world| world);
         plant(None);
         let violation = report.violations.into_iter().next()?;
         Some(Find { seed, property: violation.property.to_string(), detail: violation.detail })

@@ -14,6 +14,7 @@ mod validity;
 mod verdict;
 mod work;
 
+use std::any::Any;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,13 @@ impl Violation {
     /// A violation.
     pub fn new(property: Property, node: usize, detail: impl Into<String>) -> Self {
         Self { property, node: Some(node), detail: detail.into() }
+    }
+
+    /// Something panicked, at a node if it is known at which.
+    pub fn of_panic(node: Option<usize>, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self { property: Property::NoPanic, node, detail: text.unwrap_or_default() }
     }
 
     /// A violation in a scene.

@@ -290,9 +290,7 @@ impl World {
     pub fn run(mut self) -> Report {
         // Nothing of what the panic left behind is used but the trace, and what was counted.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.live())) {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            self.judge(Err(Violation::new(Property::NoPanic, self.stepping, text)));
+            self.judge(Err(Violation::of_panic(Some(self.stepping), &*panic)));
         }
         self.report()
     }

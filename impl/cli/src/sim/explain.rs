@@ -1,6 +1,7 @@
 //! `razor sim explain`: the story of a world.
 
 use clap::Args;
+use razor_sim::World;
 use razor_sim::explain::explain;
 
 use crate::failure::Result;
@@ -24,7 +25,7 @@ pub(super) struct Explain {
 impl Explain {
     /// Runs the world and tells its story.
     pub(super) fn run(self) -> Result {
-        let report = razor_sim::world(self.which.plan()?).recording().run();
+        let report = razor_sim::run(self.which.plan()?, World::recording);
         crate::out!("{}", explain(&report, self.all));
         Ok(super::verdict(report.passed()))
     }

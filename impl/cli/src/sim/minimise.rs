@@ -33,7 +33,7 @@ impl Minimise {
     pub(super) fn run(self) -> Result {
         let plan = self.which.plan()?;
         let seed = Seed(plan.seed);
-        let broken = |plan: &Plan| razor_sim::world(plan.clone()).run().violations.first().cloned();
+        let broken = |plan: &Plan| razor_sim::run(plan.clone(), |world| world).violations.first().cloned();
         let Some(violation) = broken(&plan) else {
             return Err(Failure::failed(format!(
                 "the world of seed {} holds every property: there is nothing to minimise",

@@ -27,7 +27,7 @@ pub(super) struct Pcap {
 impl Pcap {
     /// Runs the world and writes what it sent.
     pub(super) fn run(self) -> Result {
-        let report = razor_sim::world(self.which.plan()?).keeping(usize::MAX).run();
+        let report = razor_sim::run(self.which.plan()?, |world| world.keeping(usize::MAX));
         let failed = |error| Failure::file("write", &self.output, &error);
         let mut file = BufWriter::new(File::create(&self.output).map_err(failed)?);
         let written = pcap::write(&report.plan, &report.entries, &mut file).map_err(failed)?;

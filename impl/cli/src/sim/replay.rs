@@ -44,7 +44,7 @@ impl Replay {
     pub(super) fn run(self) -> Result {
         let plan = self.which.plan()?;
         let keep = if self.twice { usize::MAX } else { self.events.0 };
-        let run = || razor_sim::world(plan.clone()).keeping(keep).run();
+        let run = || razor_sim::run(plan.clone(), |world| world.keeping(keep));
         let report = run();
         if self.twice && run() != report {
             return Err(Failure::failed(format!("two runs of seed {} differ; please report this", report.seed)));

@@ -30,7 +30,7 @@ impl Run {
     /// Runs the world and reports.
     pub(super) fn run(self) -> Result {
         let plan = Family::of_file(&self.plan, self.preset).read()?.own_plan(self.seed)?;
-        let report = razor_sim::world(plan).run();
+        let report = razor_sim::run(plan, |world| world);
         crate::out!("{}", brief::plan(&report.plan));
         report.situations.iter().for_each(|situation| crate::outln!("reached    {situation}"));
         report.refusals.iter().for_each(|(id, times)| crate::outln!("refused    {id:<7} {times} times"));

@@ -60,7 +60,7 @@ impl Swarm {
         }
         let jobs = self.jobs.map(usize::from);
         let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-        let world = |n| source.draw(self.first.wrapping_add(n)).map(|plan| razor_sim::world(plan).run());
+        let world = |n| source.draw(self.first.wrapping_add(n)).map(|plan| razor_sim::run(plan, |world| world));
         let outcome = Campaign::run(worlds, jobs, world, |_| bar.inc(1));
         bar.finish_and_clear();
         let outcome = outcome.map_err(|invalid| Failure::usage(format!("not every seed has a plan: {invalid}")))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use razor_sim::view;
+use razor_sim::{World, view};
 
 use crate::failure::{Failure, Result};
 
@@ -31,13 +31,13 @@ impl View {
     /// Runs the world and writes its page.
     pub(super) fn run(self) -> Result {
         let plan = self.which.plan()?;
-        let events = razor_sim::world(plan.clone()).run().events;
+        let events = razor_sim::run(plan.clone(), |world| world).events;
         if events > EVENTS {
             return Err(Failure::usage(format!(
                 "this world has {events} events and a page shows at most {EVENTS}: `minimise` it if it fails, or `explain` it"
             )));
         }
-        let report = razor_sim::world(plan).recording().run();
+        let report = razor_sim::run(plan, World::recording);
         let page = view::page(&report);
         match &self.output {
             Some(path) => {
