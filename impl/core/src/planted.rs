@@ -117,6 +117,8 @@ bugs! {
         SplitsTheHash "NOI-8",
     }
     Identity {
+        /// A change has to begin later than the one that it follows.
+        EqualBeginRefused "IDN-17",
         /// A change need not be signed by the key that it brings in.
         SkipsOwnSignature "IDN-16",
         /// A change need not be signed by the key that it takes out.

@@ -214,7 +214,8 @@ fn check_chain(first: &Change, later: &[Change], expected: Option<&Identifier>) 
         }
         //= spec/src/identities.md#idn-17
         //# A verifier MUST refuse a change whose `attestations_valid_from` is earlier than that of the change before it.
-        if change.data.valid_from < previous.data.valid_from {
+        let equal = change.data.valid_from == previous.data.valid_from;
+        if change.data.valid_from < previous.data.valid_from || equal && planted!(EqualBeginRefused) {
             return Err(Error::misbehaved("IDN-17", "a change begins before the one that it follows"));
         }
     }
