@@ -8,12 +8,14 @@
 //! | `mod` | the loop: events, steps, what hosts say |
 //! | `wiring` | connections, frames on their way, who sits on the links |
 //! | `acceptance` | who is let in, and who is refused |
+//! | `calls` | nodes are called when they want to be |
 //! | `talk` | channels and what applications say through them |
 //! | `faults` | crashes, pauses, clocks, cuts |
 //! | `mischief` | what adversaries do of their own accord |
 //! | `healed` | the end: everything is good again, and what is owed must come |
 
 mod acceptance;
+mod calls;
 mod faults;
 mod healed;
 mod mischief;
@@ -117,6 +119,8 @@ pub struct World {
     hosts: Vec<Box<dyn Host>>,
     /// When each host is to be called.
     timers: Vec<Option<Instant>>,
+    /// When a host was last called because it wanted to be, and how many calls there were at that time.
+    called: (Instant, u64),
     /// The provisional state of each host after its last step, in bytes.
     provisional: Vec<usize>,
     /// What faults have done to each node.
@@ -209,6 +213,7 @@ impl World {
         let mut world = Self {
             guests: guests.collect(),
             timers: vec![None; hosts.len()],
+            called: (Instant::ZERO, 0),
             provisional: vec![0; hosts.len()],
             standing: plan.nodes.iter().map(|node| Standing::new(node.clock)).collect(),
             wires: plan.links.iter().map(|link| Wire::new(seed, &plan, link)).collect(),
@@ -367,15 +372,7 @@ impl World {
                 self.trace.because(cause);
                 self.emit(adversary, *emission);
             }
-            Event::Timer { node, at } => {
-                if self.timers[node] == Some(at) {
-                    self.timers[node] = None;
-                    if self.deadline(node).is_some_and(|at| at <= self.queue.now()) {
-                        return self.step(node, Input::Timeout, Intent::Honest);
-                    }
-                    self.wind(node);
-                }
-            }
+            Event::Timer { node, at } => self.went_off(node, at),
             Event::Open { tag } => self.open(tag),
             Event::Say { tag, forward, order } => self.say(tag, forward, order),
             Event::Mischief { adversary } => self.make_mischief(adversary),
@@ -451,20 +448,6 @@ impl World {
             }
         }
         self.wind(node);
-    }
-
-    /// When a host wants to be called.
-    fn deadline(&self, node: usize) -> Option<Instant> {
-        self.hosts[node].deadline().map(|deadline| deadline.at).filter(|at| *at != Instant::NEVER)
-    }
-
-    /// Has a host called when it wants to be. One timer that is early will do: it is wound again when it goes off.
-    fn wind(&mut self, node: usize) {
-        let deadline = self.deadline(node).map(|at| at.max(self.queue.now()));
-        if let Some(at) = deadline.filter(|at| self.timers[node].is_none_or(|early| *at < early)) {
-            self.timers[node] = Some(at);
-            self.queue.schedule(at, Event::Timer { node, at });
-        }
     }
 
     fn act(&mut self, node: usize, output: Output, intent: Intent) {

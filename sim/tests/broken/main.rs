@@ -48,6 +48,7 @@ fn whatever_is_spoilt_is_noticed_by_the_checker_whose_it_is() {
         (Preset::Calm, Spoilt::IsAttestedForAMoment, Property::Validity),
         (Preset::Calm, Spoilt::LosesMessages, Property::Liveness),
         (Preset::Faults, Spoilt::LosesMessages, Property::Liveness),
+        (Preset::Calm, Spoilt::IsNeverDone, Property::Liveness),
         (Preset::Calm, Spoilt::Panics, Property::NoPanic),
     ] {
         assert_eq!(noticed(preset, spoilt), [property], "{spoilt:?}");

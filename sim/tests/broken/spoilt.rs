@@ -30,6 +30,7 @@ pub(crate) enum Spoilt {
     ClosesTheWrongOne,
     IsAttestedForAMoment,
     LosesMessages,
+    IsNeverDone,
     Panics,
 }
 
@@ -112,6 +113,9 @@ impl Host for Spoiled {
     }
 
     fn deadline(&self) -> Option<Deadline> {
+        if self.spoilt == Spoilt::IsNeverDone && self.inputs > 50 {
+            return Some(Deadline::new(Instant::ZERO, "it is never done"));
+        }
         self.inner.deadline()
     }
 
