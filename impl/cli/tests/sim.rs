@@ -108,6 +108,14 @@ fn a_replay_prints_as_many_events_as_it_is_asked_for_and_is_the_same_twice() {
 }
 
 #[test]
+fn a_world_that_takes_too_long_ends_the_swarm_and_is_named() {
+    let large = ["--shape", "star", "--nodes", "1000", "--first", "17", "--patience", "1"];
+    let output = razor(&[&["sim", "swarm", "--seeds", "1"], &large[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stderr(&output).contains("the world of seed 17 is not over after 1 s"), "{}", stderr(&output));
+}
+
+#[test]
 fn shards_merged_are_the_whole_and_as_json_has_its_schema() {
     let folder = folder("shards");
     let path = |name: &str| folder.join(name).to_str().expect("text").to_owned();

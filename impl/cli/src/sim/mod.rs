@@ -6,6 +6,7 @@ mod family;
 mod list;
 mod merge;
 mod minimise;
+mod patience;
 mod pcap;
 mod plan;
 mod replay;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +12,7 @@ use razor_sim::results::{FORMAT, Results, Shard};
 use crate::failure::{Failure, Result};
 
 use super::family::Family;
+use super::patience::Patience;
 use super::report;
 
 /// Version and commit.
@@ -40,6 +42,9 @@ pub(super) struct Swarm {
     /// Write the results to this file as JSON, for `razor sim merge`
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// How many seconds a world may take: one that takes longer ends the swarm, and is named
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    patience: u64,
     /// Do not mind situations that were never reached
     #[arg(long)]
     allow_unreached: bool,
@@ -60,7 +65,12 @@ impl Swarm {
         }
         let jobs = self.jobs.map(usize::from);
         let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-        let world = |n| source.draw(self.first.wrapping_add(n)).map(|plan| razor_sim::run(plan, |world| world));
+        let patience = Patience::new(Duration::from_secs(self.patience));
+        let world = |n| {
+            let seed = self.first.wrapping_add(n);
+            let plan = source.draw(seed)?;
+            Ok(patience.run(seed, || razor_sim::run(plan, |world| world)))
+        };
         let outcome = Campaign::run(worlds, jobs, world, |_| bar.inc(1));
         bar.finish_and_clear();
         let outcome = outcome.map_err(|invalid| Failure::usage(format!("not every seed has a plan: {invalid}")))?;
