@@ -83,24 +83,38 @@ bugs! {
         TakesLongRoutes "RTE-3",
         /// An address that does not fit before the return route is written over the end of the onward route.
         WritesOverOnward "RTE-9",
+        /// A message that is laid out anew forgets to move its return route.
+        RelayoutForgetsBack "RTE-9",
         /// What follows the end of a message is not looked at.
         TakesTrailingBytes "COD-5",
         /// A number or length may be written longer than it need be.
         TakesLongHeads "COD-2",
+        /// Numbers and tags in skipped items may be in any form.
+        SkippedHeadsAnyForm "COD-2",
         /// The upper bits of a transport type are not looked at.
         WrapsTransportType "RTE-1",
         /// The name of an address may have any length.
         TakesLongAddresses "RTE-2",
+        /// The text of an address has its > as it is.
+        ArrowUnescaped "RTE-13",
         /// What a message carries that nobody knows is sent on with it.
         ForwardsUnknownItems "EXT-2",
         /// Four unknown items at the end of a frame are too many.
         RefusesFourUnknown "EXT-1",
+        /// An unknown item may hold one item more than the limit.
+        SkipsOneItemMore "COD-8",
+        /// Of a skipped map only half of the items are skipped.
+        SkippedMapHalf "EXT-1",
         /// A message that is turned round keeps its return route.
         TurnsHalfRound "NOD-17",
     }
     Noise {
         /// The initiator encrypts with the first key of the split, as the standard has it.
         SwapsSplitKeys "NOI-15",
+        /// The longest handshake message is too long.
+        HandshakeBoundExclusive "NOI-2",
+        /// A handshake message may have any length.
+        OpensLongMessages "NOI-2",
         /// A handshake message with a wrong tag is decrypted all the same.
         IgnoresHandshakeTag "NOI-7",
         /// The payload of message 1 is not mixed into the hash.
@@ -111,6 +125,8 @@ bugs! {
         RepeatsEphemeralKey "NOI-9",
         /// A peer's public key may be any bytes.
         SkipsKeyCheck "NOI-13",
+        /// The static key of message 2 is not checked.
+        StaticKeyUnchecked2 "NOI-13",
         /// A key is renewed under the nonce of the first message.
         RenewsUnderFirstNonce "VLT-7",
         /// The transport keys are made of the hash, which everybody can compute.
@@ -125,10 +141,14 @@ bugs! {
         SkipsPreviousSignature "IDN-15",
         /// A change may name any change before it.
         SkipsPreviousHash "IDN-12",
+        /// A change has to end later than it begins.
+        MomentRefused "IDN-18",
         /// Whatever was signed may stand for anything else that is signed.
         IgnoresTypeTag "PUR-2",
         /// A history that is older than the known one replaces it.
         OlderDisplacesNewer "IDN-28",
+        /// The same changes with other signatures pass for a contradiction.
+        ResignedConflicts "IDN-27",
         /// A history that contradicts the known one replaces it.
         ConflictDisplacesKnown "IDN-29",
         /// A history that continues the known one is believed and not stored.
@@ -147,6 +167,10 @@ bugs! {
         TakesExpiredAttestation "PUR-8",
         /// An attestation need not be signed.
         SkipsAttestationSignature "PUR-10",
+        /// A key may be written in another than its one form.
+        NonCanonicalKeys "VLT-23",
+        /// A key is not checked when it is read.
+        WeakKeysTaken "VLT-23",
         /// An attestation may be of another static key than the handshake's.
         SkipsAttestedKey "PUR-15",
         /// Only the latest change has to be signed by its own key.
@@ -171,6 +195,8 @@ bugs! {
     Channel {
         /// The trust policy is not asked.
         TrustsEveryone "CHN-10",
+        /// A presentation may be longer than a handshake message has room for.
+        PresentsTooMuch "CHN-58",
         /// A message 2 that is wrong ends the handshake.
         GarbageEndsInitiator "CHN-15",
         /// A message 3 that is not authentic ends the handshake.
@@ -323,6 +349,8 @@ bugs! {
         TakesAnyVersion "TCP-1",
         /// A frame may have any length.
         TakesLargeFrames "TCP-4",
+        /// What is larger than a frame may be is sent.
+        SendsOverCeiling "TCP-9",
         /// A frame has the memory that it announces, before any of it has come.
         AllocatesAnnounced "TCP-5",
         /// A frame may take any time.

@@ -23,6 +23,12 @@
 //! | `handshake` | what is held until a handshake is finished, and who is refused |
 //! | `insider` | a peer with the keys of its channel says what it must not |
 //! | `line` | a bad serial line, and an attacker who writes on it |
+//! | `unknown` | what later versions may say, and passes for nothing |
+//! | `texts` | addresses and routes in writing |
+//! | `ways` | routes that are longer than the room for them |
+//! | `liar` | a handshake in somebody's own hand: too long, or with keys that nobody may have |
+//! | `keys` | keys that nobody may have, and signatures in their other form |
+//! | `largest` | the largest message that leaves |
 //! | `links` | two nodes of one driver, gates and their controls |
 //! | `session` | when a session pings, gives up and tries again |
 
@@ -32,6 +38,9 @@ mod edges;
 mod full;
 mod handshake;
 mod insider;
+mod keys;
+mod largest;
+mod liar;
 mod line;
 mod links;
 mod machine;
@@ -43,8 +52,11 @@ mod session;
 mod stage;
 mod store;
 mod strangers;
+mod texts;
 mod turns;
+mod unknown;
 mod waiting;
+mod ways;
 
 use crate::checker::Property;
 use crate::seed::Seed;
@@ -80,16 +92,16 @@ const ALWAYS: &[Scene] = &[
 
 /// Those of which every seed plays one row.
 const IN_TURN: &[&[Scene]] = &[
-    &[("workers at their edges", manners::play)],
+    &[("workers at their edges", manners::play), ("addresses in writing", texts::play)],
     &[("a full store", store::play)],
     &[("a channel's days", channel::play)],
     &[("a session's times", session::play)],
-    &[("a crowd at a listener", crowd::play)],
-    &[("linked nodes", links::play)],
-    &[("handshakes alone", handshake::play)],
+    &[("a crowd at a listener", crowd::play), ("the largest message", largest::play)],
+    &[("linked nodes", links::play), ("long ways", ways::play)],
+    &[("handshakes alone", handshake::play), ("a liar's handshakes", liar::play)],
     &[("an insider", insider::play)],
-    &[("a node at its edges", edges::play)],
-    &[("papers at their edges", papers::play)],
+    &[("a node at its edges", edges::play), ("what nobody knows", unknown::play)],
+    &[("papers at their edges", papers::play), ("keys and signatures", keys::play)],
 ];
 
 /// A scene that did not go as it must.

@@ -86,7 +86,7 @@ impl Change {
         let data = ChangeData::decode(signed)?;
         //= spec/src/identities.md#idn-18
         //# A verifier MUST refuse a change whose `attestations_valid_from` is later than its `attestations_valid_until`.
-        if data.valid_from > data.valid_until {
+        if data.valid_from > data.valid_until || planted!(MomentRefused) && data.valid_from == data.valid_until {
             return Err(Error::misbehaved("IDN-18", "a change ends before it begins"));
         }
         let span = start..reader.position();

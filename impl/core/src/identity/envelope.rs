@@ -116,7 +116,9 @@ pub(super) fn key(reader: &mut Reader<'_>) -> Result<VerifyingKey> {
         1 => VerifyingKey::P256(reader.array_bytes()?),
         _ => return Err(UNKNOWN_KIND),
     };
-    key.validate()?;
+    if !planted!(WeakKeysTaken) {
+        key.validate()?;
+    }
     Ok(key)
 }
 

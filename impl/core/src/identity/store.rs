@@ -87,6 +87,9 @@ pub fn admit(known: Option<&[u8]>, received: Identity) -> Result<Admission> {
         Err(_) => return Err(Error::misuse("IDN-31", "the store gave back a history that does not verify")),
     };
     match Identity::compare(&known, &received) {
+        Comparison::Equal if planted!(ResignedConflicts) => {
+            Err(Error::misbehaved("IDN-29", "a change history contradicts the known one"))
+        }
         Comparison::Equal => Ok(Admission::Same(known)),
         Comparison::Newer => Ok(Admission::Newer(received)),
         Comparison::Older if planted!(OlderDisplacesNewer) => Ok(Admission::Newer(received)),

@@ -77,7 +77,7 @@ impl<S: Suite, P: Profile<S>, T: Trace> AwaitsMessage2<S, P, T> {
         let mut keyed = transcript.mix_key(Token::Ee, &S::Agreement::agree(&self.e, &re))?;
         let mut rs = *rs;
         keyed.open(Token::S, &mut rs, rs_tag)?;
-        let rs = profile::received::<S, P>(&rs)?;
+        let rs = if planted!(StaticKeyUnchecked2) { PublicKey(rs) } else { profile::received::<S, P>(&rs)? };
         keyed.mix_key(Token::Es, &S::Agreement::agree(&self.e, &rs))?;
         let mut payload = payload.to_vec();
         keyed.open(Token::Payload, &mut payload, tag)?;

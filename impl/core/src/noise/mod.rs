@@ -73,5 +73,10 @@ const SHORT: Error = Error::malformed("NOI-1", "a handshake message is shorter t
 fn bounded(length: usize) -> Result<()> {
     //= spec/src/noise.md#noi-2
     //# A party MUST NOT read or write a handshake message of more than 65 535 bytes.
-    if length > MAX_MESSAGE { Err(Error::limit("NOI-2", "a handshake message is too long")) } else { Ok(()) }
+    let most = if planted!(HandshakeBoundExclusive) { MAX_MESSAGE.saturating_sub(1) } else { MAX_MESSAGE };
+    if length > most && !planted!(OpensLongMessages) {
+        Err(Error::limit("NOI-2", "a handshake message is too long"))
+    } else {
+        Ok(())
+    }
 }

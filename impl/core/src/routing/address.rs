@@ -132,6 +132,7 @@ impl fmt::Display for AddressRef<'_> {
             //= spec/src/routing.md#rte-13
             //# A writer of an address text MUST write each byte of the value that is not visible ASCII, and each `#`, `>` and `\`, as `\x` and two lower-case hexadecimal digits.
             match byte {
+                b'>' if planted!(ArrowUnescaped) => f.write_char('>')?,
                 b'#' | b'>' | b'\\' => write!(f, "\\x{byte:02x}")?,
                 _ if byte.is_ascii_graphic() => f.write_char(byte.into())?,
                 _ => write!(f, "\\x{byte:02x}")?,

@@ -396,8 +396,12 @@ impl Message {
         bytes.extend_from_slice(&self.bytes);
         self.bytes.zeroize();
         self.bytes = bytes;
+        let back = self.back;
         for span in [&mut self.onward, &mut self.back, &mut self.payload] {
             *span = span.moved(span.start.saturating_add(front));
+        }
+        if planted!(RelayoutForgetsBack) {
+            self.back = back;
         }
         self.relayouts = self.relayouts.saturating_add(1);
     }

@@ -227,7 +227,7 @@ impl Tcp {
         //# A node MUST NOT send a transport message that is larger than their ceiling.
         let length = u32::try_from(message.payload().len().saturating_sub(LENGTH))
             .ok()
-            .filter(|length| *length <= Config::CEILING.frame);
+            .filter(|length| *length <= Config::CEILING.frame || planted!(SendsOverCeiling));
         let length = length.ok_or(Error::limit("TCP-9", "the message is larger than a frame may be"))?;
         if let Some(place) = message.payload_mut().first_chunk_mut::<LENGTH>() {
             *place = length.to_be_bytes();

@@ -125,7 +125,7 @@ fn ed25519(bytes: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey> {
     // The sign of x, in the highest bit, can be chosen but where x is 0, and these points are of small order.
     let mut y = *bytes;
     y[31] &= 0x7f;
-    if key.is_weak() || !below_prime(&y) {
+    if key.is_weak() || !below_prime(&y) && !planted!(NonCanonicalKeys) {
         return Err(Error::misbehaved("VLT-23", "an Ed25519 public key is of small order or not canonical"));
     }
     Ok(key)

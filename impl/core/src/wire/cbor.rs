@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
         let mut left = [0u64; SKIP_DEPTH];
         let mut depth = 0usize;
         *left.first_mut().ok_or(SKIP_BOUND)? = 1;
-        for _ in 0..items {
+        for _ in 0..items.saturating_add(planted!(SkipsOneItemMore).into()) {
             while left.get(depth).is_some_and(|n| *n == 0) {
                 match depth.checked_sub(1) {
                     Some(up) => depth = up,
@@ -303,7 +303,7 @@ impl<'a> Reader<'a> {
             (2, _) => self.bytes(usize::MAX).map(|_| 0),
             (3, _) => self.text(usize::MAX).map(|_| 0),
             (4, _) => self.array(),
-            (5, _) => self.map()?.checked_mul(2).ok_or(SKIP_BOUND),
+            (5, _) => self.map()?.checked_mul(if planted!(SkippedMapHalf) { 1 } else { 2 }).ok_or(SKIP_BOUND),
             (6, _) => self.argument().map(|_| 1),
             (_, 0..=19 | 24) => self.simple().map(|()| 0),
             // Booleans, null, undefined; floating-point numbers, which have no shortest form.
@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
             _ => return Err(WRONG_TYPE),
         };
         let number = self.take(length)?.iter().skip(1).fold(inline, |n, byte| n << 8 | u64::from(*byte));
-        shortest(length, number)
+        if planted!(SkippedHeadsAnyForm) { Ok(number) } else { shortest(length, number) }
     }
 
     /// The next bytes.
