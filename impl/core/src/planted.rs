@@ -275,6 +275,22 @@ bugs! {
         RefusalEndsInitiator "CHN-15",
         /// The history that a peer shows anew may be of anybody.
         RefreshesAnybody "CHN-50",
+        /// An idle channel forgets the key of the previous interval.
+        ShrinkForgetsPrevious "CHN-35",
+        /// Credentials that are presented anew are held against the ceilings.
+        RefreshAtCeiling "CHN-59",
+        /// Credentials are shown before the new history is stored.
+        RefreshShownBeforeStored "CHN-50",
+        /// A refresh takes the place of the one that waits for the store.
+        SecondRefreshReplaces "CHN-50",
+        /// A RefreshCredentials has no return route.
+        RefreshWithoutReturn "CHN-62",
+        /// A handshake that takes too long does not say what was wrong with what came.
+        ForgetsLastRefusal "CHN-18",
+        /// What an encryptor refuses costs a nonce.
+        RefusedUsesNonce "CHN-30",
+        /// An initiator is reached through all that the listener of its way has accepted.
+        ThroughSpawner "CHN-60",
     }
     Node {
         /// A connection sends its sender address along.
@@ -331,6 +347,12 @@ bugs! {
         UnmeteredHandshakes "NOD-29",
         /// What is for a worker that has stopped reaches the one that has its place.
         KeepsGeneration "NOD-12",
+        /// What leaves a gate does not wait for its link.
+        GateIsNoRelay "NOD-40",
+        /// What crosses takes the place of what waits.
+        LinkOverwrites "NOD-10",
+        /// The flow control ids of all shards begin alike.
+        FlowIdsCollide "NOD-47",
     }
     Session {
         /// A session pings once, and never again.
@@ -343,6 +365,12 @@ bugs! {
         KeepsOldChannel "SES-12",
         /// Anybody may tell a session what came of an attempt.
         TakesOutcomeFromAfar "SES-9",
+        /// That any attempt has failed brings a session down.
+        OldFailureBringsDown "SES-7",
+        /// What is sent through a session goes to its channel, open or not.
+        SendsBeforeOpen "SES-13",
+        /// What goes through a session does not wait for its channel.
+        KeeperIsNoRelay "NOD-40",
     }
     Transport {
         /// A peer may speak any version.

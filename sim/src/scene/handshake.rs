@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use razor::channel::{HandshakeTime, HoldLimits, Input, State};
+use razor::channel::{Event, HandshakeTime, HoldLimits, Input, State};
 use razor::env::{Entropy, Instant, Purpose};
-use razor::machine::Machine as _;
+use razor::machine::{Machine as _, Refused};
 use razor::noise::responder::NeedsStaticDh;
 use razor::routing::{Message, Route};
 use razor::vault::null::NullSuite;
@@ -32,7 +32,65 @@ pub(super) fn play(seed: Seed) -> Outcome {
     }
     altered(seed, &mut random)?;
     weak(seed)?;
-    zeros(seed)
+    zeros(seed)?;
+    given_up(seed)
+}
+
+/// An initiator that gives up says what was wrong with the last thing that it refused, and otherwise that it took too long.
+fn given_up(seed: Seed) -> Outcome {
+    let mut random = seed.stream("reasons to give up");
+    for refusals in [0, random.within(1..=3)] {
+        let mut initiator = Alone::initiator(seed, "who gives up", |mut config| {
+            config.timeout = HandshakeTime(TIME);
+            config
+        });
+        let mut reason = None;
+        let mut responder = Alone::responder(seed, "whom nobody takes", |config| config, &initiator.hear()?)?;
+        let message_2 = responder.hear()?;
+        for _ in 0..refusals {
+            let garbage = match random.below(4) {
+                0 => Message::new(Route::new().as_ref(), Route::from_iter(["x"]).as_ref(), &random.bytes(20)),
+                1 => flipped(&message_2, random.index(32), &mut random),
+                2 => flipped(&message_2, message_2.payload().len() - 1, &mut random),
+                _ => {
+                    let mut nowhere = message_2.clone();
+                    nowhere.set_routes(Route::new().as_ref(), Route::new().as_ref());
+                    nowhere
+                }
+            };
+            if random.below(4) == 0 {
+                // It is another than the store knows under its name.
+                initiator.must(Input::Receive(message_2.clone()))?;
+                initiator.events.clear();
+                let other = initiator.papers.history.clone();
+                initiator.answer_known(&responder.papers.name, Some(&other))?;
+                reason = initiator.events.iter().find_map(|event| match event {
+                    Event::Dropped(error) => Some(*error),
+                    _ => None,
+                });
+            } else {
+                reason = match initiator.give(Input::Receive(garbage)) {
+                    Err(Refused::Error(error)) => Some(error),
+                    _ => None,
+                };
+            }
+            demand(reason.is_some(), Property::Authenticity, || "garbage was taken for a message 2".into())?;
+        }
+        initiator.events.clear();
+        initiator.wait_until(Instant::ZERO + TIME);
+        let told = initiator.events.iter().find_map(|event| match event {
+            Event::Failed(error) => Some(*error),
+            _ => None,
+        });
+        let right = match reason {
+            Some(reason) => told == Some(reason),
+            None => told.is_some_and(|told| told.requirement() == "CHN-18"),
+        };
+        demand(right, Property::Conformance, || {
+            format!("a handshake is given up because of {told:?}, and the last refusal was {reason:?}")
+        })?;
+    }
+    Ok(())
 }
 
 /// A handshake message with any one bit changed is none: the true one still counts.

@@ -44,6 +44,25 @@ fn as_fault(error: Error) -> Fault {
     fault(Property::Liveness, format!("a channel cannot be begun: {error}"))
 }
 
+/// Two whose channel is open: who began it, and who answered.
+pub(super) fn open(
+    seed: Seed,
+    labels: [&str; 2],
+    config: impl Fn(usize, Config) -> Config,
+) -> Result<[Alone; 2], Fault> {
+    let mut initiator = Alone::initiator(seed, labels[0], |own| config(0, own));
+    let mut responder = Alone::responder(seed, labels[1], |own| config(1, own), &initiator.hear()?)?;
+    initiator.must(Input::Receive(responder.hear()?))?;
+    initiator.answer_known(&responder.papers.name, None)?;
+    initiator.answer_stored()?;
+    initiator.answer_vault()?;
+    responder.must(Input::Receive(initiator.hear()?))?;
+    responder.answer_known(&initiator.papers.name, None)?;
+    responder.answer_stored()?;
+    let open = initiator.has_opened_with(&responder.papers.name) && responder.has_opened_with(&initiator.papers.name);
+    if open { Ok([initiator, responder]) } else { Err(fault(Property::Liveness, "good papers open no channel")) }
+}
+
 impl Alone {
     /// It has said message 1.
     pub(super) fn initiator(seed: Seed, label: &str, config: impl Fn(Config) -> Config) -> Self {

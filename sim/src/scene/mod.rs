@@ -21,7 +21,10 @@
 //! | `edges` | just so much as a node takes, and one more |
 //! | `machine` | one channel alone |
 //! | `handshake` | what is held until a handshake is finished, and who is refused |
+//! | `nonces` | which nonces are used, and which are taken |
+//! | `answers` | who may answer an initiator |
 //! | `insider` | a peer with the keys of its channel says what it must not |
+//! | `refresh` | papers that are shown anew, and a store that takes its time |
 //! | `line` | a bad serial line, and an attacker who writes on it |
 //! | `unknown` | what later versions may say, and passes for nothing |
 //! | `texts` | addresses and routes in writing |
@@ -30,14 +33,20 @@
 //! | `keys` | keys that nobody may have, and signatures in their other form |
 //! | `largest` | the largest message that leaves |
 //! | `links` | two nodes of one driver, gates and their controls |
+//! | `gates` | a link that is slow, and what waits for it |
 //! | `session` | when a session pings, gives up and tries again |
+//! | `outcomes` | what a session is told of its attempts |
+//! | `kept` | what is sent through a session |
 
+mod answers;
 mod channel;
 mod crowd;
 mod edges;
 mod full;
+mod gates;
 mod handshake;
 mod insider;
+mod kept;
 mod keys;
 mod largest;
 mod liar;
@@ -45,8 +54,11 @@ mod line;
 mod links;
 mod machine;
 mod manners;
+mod nonces;
+mod outcomes;
 mod pair;
 mod papers;
+mod refresh;
 mod script;
 mod session;
 mod stage;
@@ -95,11 +107,20 @@ const IN_TURN: &[&[Scene]] = &[
     &[("workers at their edges", manners::play), ("addresses in writing", texts::play)],
     &[("a full store", store::play)],
     &[("a channel's days", channel::play)],
-    &[("a session's times", session::play)],
+    &[
+        ("a session's times", session::play),
+        ("outcomes of attempts", outcomes::play),
+        ("through a session", kept::play),
+    ],
     &[("a crowd at a listener", crowd::play), ("the largest message", largest::play)],
-    &[("linked nodes", links::play), ("long ways", ways::play)],
-    &[("handshakes alone", handshake::play), ("a liar's handshakes", liar::play)],
-    &[("an insider", insider::play)],
+    &[("linked nodes", links::play), ("long ways", ways::play), ("a slow link", gates::play)],
+    &[
+        ("handshakes alone", handshake::play),
+        ("a liar's handshakes", liar::play),
+        ("nonces", nonces::play),
+        ("answers to an initiator", answers::play),
+    ],
+    &[("an insider", insider::play), ("papers shown anew", refresh::play)],
     &[("a node at its edges", edges::play), ("what nobody knows", unknown::play)],
     &[("papers at their edges", papers::play), ("keys and signatures", keys::play)],
 ];

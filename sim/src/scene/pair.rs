@@ -73,6 +73,7 @@ pub(super) struct Pair {
 pub(super) struct Papers {
     pub(super) name: Identifier,
     pub(super) history: Vec<u8>,
+    pub(super) attestation: Vec<u8>,
     pub(super) vault: SoftwareVault<NullAgreement>,
     pub(super) config: Config,
 }
@@ -90,7 +91,8 @@ impl Papers {
         let draft = AttestationDraft::new(&identity, PurposeKey::SecureChannelStatic(fixed), then, until);
         let attestation = draft.sign_with(&vault).expect("an own key");
         let config = Config::new(&identity, &attestation, &[], then).expect("a short presentation");
-        Self { name: identity.identifier(), history: identity.export().to_vec(), vault, config }
+        let (name, history) = (identity.identifier(), identity.export().to_vec());
+        Self { name, history, attestation: attestation.export().to_vec(), vault, config }
     }
 }
 

@@ -153,7 +153,7 @@ impl<S: Suite> Handshake<S> {
             Err(error) if planted!(GarbageEndsInitiator) => Ok(Next::Failed(error)),
             Err(error) => {
                 message.wipe();
-                self.last_error = Some(error);
+                self.last_error = Some(error).filter(|_| !planted!(ForgetsLastRefusal));
                 Err(error)
             }
         }

@@ -66,7 +66,12 @@ impl<S: Suite> Encryptor<S> {
         let cipher = self.cipher.get_or_insert_with(|| Box::new(S::Cipher::new(key)));
         //= spec/src/channels.md#chn-31
         //# A channel message MUST be the nonce as 8 bytes big endian, the ciphertext, and the 16-byte tag, with empty associated data.
-        let tag = cipher.seal(nonce, &[], message.payload_mut()).inspect_err(|_| self.cipher = None)?;
+        let tag = cipher.seal(nonce, &[], message.payload_mut()).inspect_err(|_| {
+            self.cipher = None;
+            if planted!(RefusedUsesNonce) {
+                self.next = next;
+            }
+        })?;
         if let Some(renewed) = renewed {
             self.key = renewed;
         }
@@ -190,6 +195,9 @@ impl<S: Suite> Decryptor<S> {
     /// Drops the expanded key; the next message makes it anew.
     pub fn shrink(&mut self) {
         self.cipher = None;
+        if planted!(ShrinkForgetsPrevious) {
+            self.previous = None;
+        }
     }
 
     #[cfg(test)]

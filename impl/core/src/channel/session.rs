@@ -117,7 +117,7 @@ impl<S: Suite> Session<S> {
         //= spec/src/channels.md#chn-62
         //# A RefreshCredentials MUST be sent to the remote route with the encryptor address as its return route.
         let back = Route::new().then(shared.addresses.encryptor.clone());
-        self.transmit(shared, message, back.as_ref())
+        self.transmit(shared, message, if planted!(RefreshWithoutReturn) { RouteRef::default() } else { back.as_ref() })
     }
 
     /// Encrypts a plaintext.
@@ -224,8 +224,11 @@ impl<S: Suite> Session<S> {
         )?;
         //= spec/src/channels.md#chn-59
         //# A party MUST drop a RefreshCredentials whose credentials would be refused in a presentation.
-        let credentials = PresentedCredential::decode_list(credentials, limits)?;
-        if self.refresh.is_some() {
+        let credentials = PresentedCredential::decode_list(
+            credentials,
+            if planted!(RefreshAtCeiling) { &identity::PresentationLimits::CEILING } else { limits },
+        )?;
+        if self.refresh.is_some() && !planted!(SecondRefreshReplaces) {
             return Err(Error::limit("CHN-50", "another refresh waits for the store"));
         }
         let deadline = shared.now + shared.config.timeout.effective();
@@ -247,8 +250,10 @@ impl<S: Suite> Session<S> {
             (StoreAnswer::Loaded(known), Some(identity)) => {
                 if let Some(request) = identity::admit(known.as_deref(), identity)?.to_store() {
                     let ticket = shared.ask(deadline, Request::Store(request));
-                    self.refresh = Some(Refresh { ticket, deadline, identity: None, credentials });
-                    return Ok(());
+                    if !planted!(RefreshShownBeforeStored) {
+                        self.refresh = Some(Refresh { ticket, deadline, identity: None, credentials });
+                        return Ok(());
+                    }
                 }
             }
             (StoreAnswer::Stored, None) => {}

@@ -363,6 +363,9 @@ impl Node {
     /// Starts a worker and tells it so.
     pub(super) fn start(&mut self, env: &mut Env<'_>, mut spec: Spec, parent: Option<WorkerId>) -> Result<WorkerId> {
         let through = spec.flow.through.take();
+        if planted!(ThroughSpawner) {
+            spec.flow.consumer_of.extend(through.as_ref().and_then(|address| self.spawner_of(address)));
+        }
         spec.flow.consumer_of.extend(through.and_then(|address| self.producer_at(&address)));
         let gone = parent.and_then(|parent| Some((parent, spec.mailboxes.first()?.address.clone(), News::Gone)));
         let id = self.table.insert(spec).inspect_err(|_| self.news.extend(gone))?;

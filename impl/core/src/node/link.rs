@@ -60,7 +60,7 @@ impl Worker for Gate {
     }
 
     fn leads_on(&self, _: Port) -> bool {
-        true
+        !planted!(GateIsNoRelay)
     }
 }
 
@@ -111,7 +111,7 @@ impl Node {
         if connection.gateway().is_none() {
             return Err(NO_LINK.into());
         }
-        if !self.reads_from(id) {
+        if !self.reads_from(id) && !planted!(LinkOverwrites) {
             return Err(Refused::Full(crossing));
         }
         let mut crossing = crossing;

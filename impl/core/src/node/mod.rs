@@ -238,7 +238,7 @@ impl Node {
         let table = Table::new(entropy);
         //= spec/src/nodes.md#nod-47
         //# The flow control ids of nodes that are linked MUST differ.
-        let next_flow = u64::from(config.shard) << 48;
+        let next_flow = if planted!(FlowIdsCollide) { 0 } else { u64::from(config.shard) << 48 };
         let requests = Requests::new(config.requests);
         Self {
             config,

@@ -109,7 +109,7 @@ impl<S: Suite> Worker for Keeper<S> {
         if port == WAY {
             //= spec/src/sessions.md#ses-13
             //# What is sent through a session while it has no open channel MUST be refused, and not be kept.
-            let open = self.attempt.as_ref().filter(|attempt| attempt.open);
+            let open = self.attempt.as_ref().filter(|attempt| attempt.open || planted!(SendsBeforeOpen));
             let attempt = open.ok_or(Error::limit("SES-13", "the session has no open channel now"))?;
             message.pop_onward()?;
             message.push_onward(attempt.channel.encryptor.as_ref());
@@ -146,7 +146,7 @@ impl<S: Suite> Worker for Keeper<S> {
     }
 
     fn leads_on(&self, port: Port) -> bool {
-        port == WAY
+        port == WAY && !planted!(KeeperIsNoRelay)
     }
 
     fn trusted(&self, picture: &mut Snapshot) {

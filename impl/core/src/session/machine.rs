@@ -219,7 +219,7 @@ impl Machine for Session {
             Input::Failed(attempt) if self.awaits(attempt) => self.pause(env),
             //= spec/src/sessions.md#ses-11
             //# A session whose channel is closed MUST declare its peer dead at once, and pause before it establishes anew.
-            Input::Failed(attempt) if self.is_up() && attempt == self.attempt => {
+            Input::Failed(attempt) if self.is_up() && (attempt == self.attempt || planted!(OldFailureBringsDown)) => {
                 self.outputs.push_back(Output::Down);
                 self.pause(env);
             }
