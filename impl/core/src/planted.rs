@@ -353,6 +353,32 @@ bugs! {
         LinkOverwrites "NOD-10",
         /// The flow control ids of all shards begin alike.
         FlowIdsCollide "NOD-47",
+        /// What children tell is told the newest first.
+        NewsReversed "NOD-49",
+        /// When connections hold too much the one that sent last is closed.
+        ClosesWhoeverSends "NOD-30",
+        /// All timers that are due are called in one call.
+        TimersWithoutBudget "NOD-8",
+        /// Frames that are dropped cost nothing of the budget.
+        DroppedFramesFree "NOD-27",
+        /// What leaves later overtakes what waits in the outbox.
+        OvertakesOutbox "NOD-40",
+        /// Any number of messages waits in the outbox of a producer.
+        OutboxWithoutBound "NOD-40",
+        /// What waits in outboxes for a connection does not count for it.
+        AwaitedNotCounted "NOD-31",
+        /// A connection is read while its last message waits.
+        ReadsWhileStalled "NOD-10",
+        /// A worker that has stopped hears answers as long as its last words wait.
+        RetiredHearsAnswers "NOD-42",
+        /// The timer of a worker that has stopped goes on while its last words wait.
+        RetiredTicks "NOD-42",
+        /// A worker may have nine addresses.
+        NineAddresses "NOD-13",
+        /// The address of a worker may be one of a transport.
+        ForeignAddresses "NOD-13",
+        /// What is sent to the receiver of a connection leaves on it.
+        ReceiverSends "NOD-1",
     }
     Session {
         /// A session pings once, and never again.

@@ -12,13 +12,16 @@
 //! | `waiting` | applications that take late: what waits is what it was, in its order |
 //! | `turns` | who waits for room, and goes on as soon as there is some |
 //! | `full` | whom a full node closes, whose peers take nothing |
+//! | `queues` | the same, with relays in front of the peers and a link |
 //! | `manners` | workers, requests and reports at their edges |
+//! | `outbox` | a worker says more than is taken, and stops |
 //! | `store` | who is forgotten by a full store |
 //! | `papers` | papers at the edges of their time and size |
 //! | `pair` | two nodes and the wire between them |
 //! | `channel` | a channel that pads, is silent for minutes, is under pressure, loses its way |
 //! | `crowd` | who has a place at a listener with few, and who has to make room |
 //! | `edges` | just so much as a node takes, and one more |
+//! | `tasks` | what workers have from their node, and how much of it in one call |
 //! | `machine` | one channel alone |
 //! | `handshake` | what is held until a handshake is finished, and who is refused |
 //! | `nonces` | which nonces are used, and which are taken |
@@ -55,15 +58,18 @@ mod links;
 mod machine;
 mod manners;
 mod nonces;
+mod outbox;
 mod outcomes;
 mod pair;
 mod papers;
+mod queues;
 mod refresh;
 mod script;
 mod session;
 mod stage;
 mod store;
 mod strangers;
+mod tasks;
 mod texts;
 mod turns;
 mod unknown;
@@ -104,7 +110,11 @@ const ALWAYS: &[Scene] = &[
 
 /// Those of which every seed plays one row.
 const IN_TURN: &[&[Scene]] = &[
-    &[("workers at their edges", manners::play), ("addresses in writing", texts::play)],
+    &[
+        ("workers at their edges", manners::play),
+        ("addresses in writing", texts::play),
+        ("a worker that says much", outbox::play),
+    ],
     &[("a full store", store::play)],
     &[("a channel's days", channel::play)],
     &[
@@ -113,7 +123,12 @@ const IN_TURN: &[&[Scene]] = &[
         ("through a session", kept::play),
     ],
     &[("a crowd at a listener", crowd::play), ("the largest message", largest::play)],
-    &[("linked nodes", links::play), ("long ways", ways::play), ("a slow link", gates::play)],
+    &[
+        ("linked nodes", links::play),
+        ("long ways", ways::play),
+        ("a slow link", gates::play),
+        ("a full node with relays", queues::play),
+    ],
     &[
         ("handshakes alone", handshake::play),
         ("a liar's handshakes", liar::play),
@@ -121,7 +136,11 @@ const IN_TURN: &[&[Scene]] = &[
         ("answers to an initiator", answers::play),
     ],
     &[("an insider", insider::play), ("papers shown anew", refresh::play)],
-    &[("a node at its edges", edges::play), ("what nobody knows", unknown::play)],
+    &[
+        ("a node at its edges", edges::play),
+        ("what nobody knows", unknown::play),
+        ("a node and its workers", tasks::play),
+    ],
     &[("papers at their edges", papers::play), ("keys and signatures", keys::play)],
 ];
 

@@ -142,6 +142,14 @@ impl Stage {
         connected.map(|address| (id, address))
     }
 
+    /// A link to a node of which nothing more is seen.
+    pub(super) fn link(&mut self) -> razor::error::Result<(ConnectionId, Address)> {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        self.note(|| format!("is linked: link {}", id.0));
+        Ok((id, self.with(|node, env| node.link(env, id))?))
+    }
+
     /// Bytes from a peer. `false` when they are not read now.
     pub(super) fn receive(&mut self, connection: ConnectionId, bytes: Vec<u8>) -> Result<bool, Fault> {
         match self.give(Input::Received { connection, bytes })? {

@@ -85,7 +85,8 @@ pub(super) fn play(seed: Seed) -> Outcome {
     }
     scene.dribble()?;
     scene.redial()?;
-    scene.hoard()
+    scene.hoard()?;
+    scene.crowd_out()
 }
 
 impl Strangers {
@@ -471,14 +472,6 @@ impl Strangers {
             ids.reverse();
         }
         let [modest, greedy] = ids[..] else { return Err(fault(Property::Liveness, "two connections are not two")) };
-        let begin = |length: u32, there: usize| {
-            let mut bytes = vec![VERSION];
-            bytes.extend(length.to_be_bytes());
-            bytes.extend([0x83, 0x80, 0x80, 0x5a]);
-            bytes.extend(length.to_be_bytes());
-            bytes.resize(there, 0);
-            bytes
-        };
         let rounds = [(modest, HELD / 16), (greedy, HELD / 4)];
         for (id, there) in rounds {
             self.hear(id, begin(1 << 20, there))?;
@@ -491,8 +484,51 @@ impl Strangers {
         let closed: Vec<ConnectionId> = closed(&self.stage);
         demand(closed == [greedy], Property::Bounds, || {
             format!("of {:?} with much and {:?} with little, {closed:?} had to go", greedy, modest)
+        })?;
+        self.forget(greedy);
+        self.stage.said.clear();
+        Ok(())
+    }
+
+    /// Somebody holds much and is silent, and others who hold less say what makes it too much: he has to go all the same.
+    fn crowd_out(&mut self) -> Outcome {
+        while let Some(id) = self.guests.keys().next().copied() {
+            self.hang_up(id)?;
+        }
+        for _ in 0..2 {
+            self.connect()?;
+        }
+        let mut ids: Vec<ConnectionId> = self.guests.keys().copied().collect();
+        if self.random.below(2) == 0 {
+            ids.reverse();
+        }
+        let [modest, greedy] = ids[..] else { return Err(fault(Property::Liveness, "two connections are not two")) };
+        // All of it is there but a little, so that there is no more memory than that.
+        let much = HELD as u32 * 3 / 4;
+        self.hear(greedy, begin(much, much as usize - 16))?;
+        self.write(greedy)?;
+        self.hear(modest, begin(1 << 20, 1_000))?;
+        self.write(modest)?;
+        for _ in 0..16 {
+            if closed(&self.stage).is_empty() {
+                self.stage.receive(modest, vec![0; 2_000])?;
+            }
+        }
+        let closed: Vec<ConnectionId> = closed(&self.stage);
+        demand(closed == [greedy], Property::Bounds, || {
+            format!("of {greedy:?} with much and {modest:?} with less, {closed:?} had to go")
         })
     }
+}
+
+/// The opening byte, and so many bytes of a frame that is longer.
+fn begin(length: u32, there: usize) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bytes.extend(length.to_be_bytes());
+    bytes.extend([0x83, 0x80, 0x80, 0x5a]);
+    bytes.extend(length.to_be_bytes());
+    bytes.resize(there, 0);
+    bytes
 }
 
 fn closed(stage: &Stage) -> Vec<ConnectionId> {

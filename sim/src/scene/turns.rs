@@ -126,7 +126,7 @@ impl Line {
     /// Somebody who does not wait says something.
     fn speak(&mut self, lane: usize) -> Outcome {
         if self.waits(lane) {
-            return Ok(());
+            return self.speak_in_vain(lane);
         }
         self.sent = self.sent.wrapping_add(1);
         let letter = Letter { lane, number: self.sent, long: self.random.below(4) == 0 };
@@ -142,6 +142,16 @@ impl Line {
             self.line.push_back(letter)
         }
         self.look("after somebody spoke")
+    }
+
+    /// Somebody who waits himself says more: it is not read.
+    fn speak_in_vain(&mut self, lane: usize) -> Outcome {
+        if LANES[lane].is_some() {
+            return Ok(());
+        }
+        let frame = Frame { onward: vec![SLOW.into()], back: Vec::new(), payload: vec![7; 2], tracing: None };
+        let taken = self.stage.receive(self.connections[lane], frame.encode())?;
+        demand(!taken, Property::Bounds, || format!("connection {lane} is read while its last message waits"))
     }
 
     fn has_room(&self, letter: Letter) -> bool {

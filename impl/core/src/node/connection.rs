@@ -400,7 +400,7 @@ impl Node {
         let tcp = connection.tcp_mut().ok_or(NO_LINK)?;
         //= spec/src/nodes.md#nod-10
         //# A node MUST NOT read from a connection whose last message waits for a full receiver.
-        if !reads {
+        if !reads && !planted!(ReadsWhileStalled) {
             return Err(Refused::Full(bytes));
         }
         tcp.handle(env, transport::Input::Received(bytes)).map_err(|refused| match refused {
@@ -409,16 +409,17 @@ impl Node {
         })?;
         self.connections.touch(id, self.now);
         self.pump(id);
-        self.make_room();
+        self.make_room(id);
         Ok(())
     }
 
     /// Closes connections until they hold no more than they may.
-    fn make_room(&mut self) {
+    fn make_room(&mut self, from: ConnectionId) {
         //= spec/src/nodes.md#nod-30
         //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
         while self.connections.held > self.config.held {
             let Some((id, _)) = self.connections.first_of(&self.connections.by_held) else { return };
+            let id = if planted!(ClosesWhoeverSends) && self.connections.get(from).is_some() { from } else { id };
             self.close(id, TOO_MUCH);
         }
     }
@@ -464,7 +465,7 @@ impl Node {
                 transport::Output::Open(bytes) => self.emit(id, Message::raw(bytes.to_vec(), 0)),
                 transport::Output::Transmit(frame) => self.emit(id, frame),
                 transport::Output::Dropped(error) => {
-                    self.budget.frames = self.budget.frames.saturating_sub(1);
+                    self.budget.frames = self.budget.frames.saturating_sub((!planted!(DroppedFramesFree)).into());
                     self.report(None, error);
                 }
                 transport::Output::Close(error) => return self.close(id, error),
@@ -572,9 +573,10 @@ pub(super) struct ConnectionWorker(pub(super) ConnectionId);
 
 impl Worker for ConnectionWorker {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
-        let Delivery { mut message, port: port @ (SENDER | GATEWAY), provenance } = delivery else {
+        let Delivery { mut message, port, provenance } = delivery;
+        if !matches!(port, SENDER | GATEWAY) && !planted!(ReceiverSends) {
             return Err(UNEXPECTED);
-        };
+        }
         //= spec/src/nodes.md#nod-23
         //# A connection MUST remove its sender address from the onward route before it transmits a message.
         if !planted!(KeepsSenderAddress) {

@@ -134,7 +134,9 @@ impl Node {
         let mut load = Load::default();
         if resident.is_blocked(&self.config) {
             load.join(&extras.inbox.load);
-            load.join(&extras.inbox.awaited);
+            if !planted!(AwaitedNotCounted) {
+                load.join(&extras.inbox.awaited);
+            }
         }
         self.connections.set_blocked(connection, load);
     }
@@ -300,7 +302,8 @@ impl Node {
     fn spread_news(&mut self, env: &mut Env<'_>) {
         // What this brings about has its turn in the next step.
         for _ in 0..self.news.len() {
-            let Some((parent, child, news)) = self.news.pop_front() else { return };
+            let next = if planted!(NewsReversed) { self.news.pop_back() } else { self.news.pop_front() };
+            let Some((parent, child, news)) = next else { return };
             if self.table.get(parent).is_none_or(Resident::is_retired) {
                 continue;
             }
@@ -374,9 +377,13 @@ impl Node {
         {
             resident.extras(spare).parent = parent;
         }
+        // Its first words are its own, whatever they are said for.
+        let moves = core::mem::take(&mut self.moves);
+        let result = self.call(env, id, |worker, cx| worker.handle_start(cx));
+        self.moves = moves;
         //= spec/src/nodes.md#nod-25
         //# A node MUST stop a worker again whose start fails.
-        if let Err(error) = self.call(env, id, |worker, cx| worker.handle_start(cx)) {
+        if let Err(error) = result {
             self.forget(id);
             return Err(error);
         }
@@ -403,6 +410,8 @@ impl Node {
                 }
             }
             Op::StopSelf => self.stop(env, id),
+            // What a worker asks for after it has stopped would call it again.
+            Op::Timer(_) | Op::Request { .. } if self.table.get(id).is_none_or(Resident::is_retired) => {}
             Op::Timer(deadline) => self.set_timer(id, deadline),
             Op::Request { id: request, deadline, request: question } => {
                 self.requests.insert(request, id, deadline);
@@ -467,7 +476,7 @@ impl Node {
             }
             //= spec/src/nodes.md#nod-8
             //# A node MUST NOT make more deliveries, or call more timers, in one call than its step budget.
-            self.overdue = budget == 0;
+            self.overdue = budget == 0 && !planted!(TimersWithoutBudget);
             if self.overdue {
                 break;
             }
@@ -494,6 +503,8 @@ impl Node {
 
     /// Stops a worker: it says its last words, then its addresses are free. It may stop others with it.
     pub(super) fn stop(&mut self, env: &mut Env<'_>, id: WorkerId) {
+        // So are last words.
+        let moves = core::mem::take(&mut self.moves);
         let mut stopping = Vec::from([id]);
         while let Some(id) = stopping.pop() {
             // Handlers are not run within each other, so this one has a list of its own.
@@ -513,14 +524,19 @@ impl Node {
             }
             if self.has_outbox(id) { self.retire(id) } else { self.forget(id) }
         }
+        self.moves = moves;
     }
 
     //= spec/src/nodes.md#nod-42
     //# A node MUST keep what a worker that stops has sent until it is taken or has waited for the stall time.
     /// Lets a worker that has stopped stay until what it has sent is gone: nothing reaches it any more.
     fn retire(&mut self, id: WorkerId) {
-        self.set_timer(id, None);
-        self.requests.forget(id);
+        if !planted!(RetiredTicks) {
+            self.set_timer(id, None);
+        }
+        if !planted!(RetiredHearsAnswers) {
+            self.requests.forget(id);
+        }
         self.table.unlist(id);
         if !planted!(RetiresSilently) {
             self.tell_parent(id, News::Gone);

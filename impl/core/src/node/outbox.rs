@@ -60,7 +60,7 @@ impl Table {
 impl Node {
     /// Sends what a handler asked for. What may wait does, if the receiver is full or others wait before it.
     pub(super) fn send_from(&mut self, id: WorkerId, port: Port, message: Message, provenance: Provenance) {
-        if self.outbox(id, port).is_some() {
+        if self.outbox(id, port).is_some() && !planted!(OvertakesOutbox) {
             return self.put_out(id, port, message, provenance, None);
         }
         match self.pass(Source::Worker(id, port), message, provenance, self.relays(id, port)) {
@@ -99,7 +99,9 @@ impl Node {
         let timed = self.patience(id, port) == Some(Patience::StallTime);
         // A relay was let take what it sends on, and sends on no more than that.
         if !self.relays(id, port) {
-            let full = |load: &Load| load.is_full(cost, self.config.inbox, self.config.inbox_bytes);
+            let full = |load: &Load| {
+                load.is_full(cost, self.config.inbox, self.config.inbox_bytes) && !planted!(OutboxWithoutBound)
+            };
             if self.outbox(id, port).is_some_and(|outbox| full(&outbox.load)) || !self.has_room(cost) {
                 return self.report(Some(&message), FULL);
             }

@@ -869,6 +869,48 @@ fn a_worker_that_stops_while_its_messages_wait_is_gone_at_once_and_they_are_not(
     }
 }
 
+/// A relay that stops with its first message, has much to say then, and asks for more.
+struct Chatty;
+
+impl Worker for Chatty {
+    fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
+        RELAY.handle_message(cx, delivery)?;
+        cx.stop();
+        cx.set_timer(Some(Deadline::new(cx.now(), "too late")));
+        let load = crate::identity::StoreRequest::Load(crate::identity::Identifier([7; 32]));
+        cx.request(Request::Store(load), cx.now() + Duration::from_secs(1));
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, _: &mut Context<'_>) -> Result<()> {
+        panic!("it has stopped")
+    }
+
+    fn handle_stop(&mut self, cx: &mut Context<'_>) {
+        (0..5).for_each(|_| cx.send(0, message("slow", "", b"last words")));
+    }
+
+    fn leads_on(&self, _: Port) -> bool {
+        true
+    }
+}
+
+//= spec/src/nodes.md#nod-42
+//= type=test
+//# A node MUST keep what a worker that stops has sent until it is taken or has waited for the stall time.
+#[test]
+fn a_relay_that_stops_because_of_a_message_has_room_for_few_last_words_and_gets_nothing_it_asks_for_then() {
+    let (mut rig, _) = piped(TIGHT);
+    rig.start("chatty", Chatty, &[]);
+    for n in 0..3 {
+        rig.send("slow", "", &[n]).unwrap();
+    }
+    rig.send("chatty => slow", "", b"the first that waits").unwrap();
+    assert_eq!(rig.drops(), ["NOD-9"; 4]);
+    assert!(!rig.out.iter().any(|output| matches!(output, Output::Request { .. })));
+    after(&mut rig, 1);
+}
+
 #[test]
 fn what_relays_hold_for_a_connection_counts_for_it_when_the_node_is_full_and_is_free_when_it_is_closed() {
     let (mut rig, listener) = rig(Config { transmit: 1, inbox: 4, queue: 16, ..Config::default() });
