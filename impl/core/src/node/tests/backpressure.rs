@@ -874,7 +874,8 @@ struct Chatty;
 
 impl Worker for Chatty {
     fn handle_message(&mut self, cx: &mut Context<'_>, delivery: Delivery) -> Result<()> {
-        RELAY.handle_message(cx, delivery)?;
+        let mut relay = RELAY;
+        relay.handle_message(cx, delivery)?;
         cx.stop();
         cx.set_timer(Some(Deadline::new(cx.now(), "too late")));
         let load = crate::identity::StoreRequest::Load(crate::identity::Identifier([7; 32]));
