@@ -365,8 +365,6 @@ bugs! {
         OvertakesOutbox "NOD-40",
         /// Any number of messages waits in the outbox of a producer.
         OutboxWithoutBound "NOD-40",
-        /// What waits in outboxes for a connection does not count for it.
-        AwaitedNotCounted "NOD-31",
         /// A connection is read while its last message waits.
         ReadsWhileStalled "NOD-10",
         /// A worker that has stopped hears answers as long as its last words wait.

@@ -134,9 +134,7 @@ impl Node {
         let mut load = Load::default();
         if resident.is_blocked(&self.config) {
             load.join(&extras.inbox.load);
-            if !planted!(AwaitedNotCounted) {
-                load.join(&extras.inbox.awaited);
-            }
+            load.join(&extras.inbox.awaited);
         }
         self.connections.set_blocked(connection, load);
     }
