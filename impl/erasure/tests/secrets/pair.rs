@@ -203,6 +203,13 @@ impl Pair {
     }
 
     pub(crate) fn with<T>(&mut self, who: usize, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
+        clean_stack();
+        self.call(who, call)
+    }
+
+    /// With a frame of its own: it lies where the stack has just been overwritten.
+    #[inline(never)]
+    fn call<T>(&mut self, who: usize, call: impl FnOnce(&mut Node, &mut Env<'_>) -> T) -> T {
         let party = &mut self.parties[who];
         let result = call(&mut party.node, &mut Env::new(self.now, NOW, &mut party.entropy));
         clean_stack();
