@@ -355,8 +355,12 @@ bugs! {
         FlowIdsCollide "NOD-47",
         /// What children tell is told the newest first.
         NewsReversed "NOD-49",
-        /// When connections hold too much the one that sent last is closed.
-        ClosesWhoeverSends "NOD-30",
+        /// When connections hold too much the youngest one is closed.
+        ClosesTheYoungest "NOD-30",
+        /// What waits in outboxes for a peer that takes nothing does not count for it.
+        AwaitedNotCounted "NOD-31",
+        /// What waits already when a peer takes nothing any more does not count for it.
+        BlockedUnnoticed "NOD-31",
         /// All timers that are due are called in one call.
         TimersWithoutBudget "NOD-8",
         /// Frames that are dropped cost nothing of the budget.

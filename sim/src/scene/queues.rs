@@ -25,9 +25,9 @@ const LINK: usize = 0;
 /// An application that takes late: it is no peer, and nothing is closed for it.
 const SLOW: &str = "slow";
 
-/// How many messages have room, and in one inbox.
-const QUEUE: usize = 22;
-const INBOX: usize = 5;
+/// How many messages have room, and in one inbox: more than in all inboxes together.
+const QUEUE: usize = 24;
+const INBOX: usize = 4;
 
 /// Payloads.
 const SIZES: [usize; 3] = [20, 20, 3_000];
@@ -88,7 +88,7 @@ pub(super) fn play(seed: Seed) -> Outcome {
     let mut random = seed.stream("a node full behind relays");
     let transmit = 2 * wire(vec!["owner".into()], SIZES[0]);
     let by_number = random.below(2) == 0;
-    let queue_bytes = if by_number { Config::DEFAULT.queue_bytes } else { 30_000 };
+    let queue_bytes = if by_number { Config::DEFAULT.queue_bytes } else { 45_000 };
     let config = Config { queue: QUEUE, queue_bytes, inbox: INBOX, hand_over: 1, transmit, ..Config::DEFAULT };
     let mut stage = Stage::new(seed, "a full node with relays", config);
     let accepted = stage.node.new_flow_control_id();

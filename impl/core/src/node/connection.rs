@@ -409,17 +409,18 @@ impl Node {
         })?;
         self.connections.touch(id, self.now);
         self.pump(id);
-        self.make_room(id);
+        self.make_room();
         Ok(())
     }
 
     /// Closes connections until they hold no more than they may.
-    fn make_room(&mut self, from: ConnectionId) {
+    fn make_room(&mut self) {
         //= spec/src/nodes.md#nod-30
         //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
         while self.connections.held > self.config.held {
             let Some((id, _)) = self.connections.first_of(&self.connections.by_held) else { return };
-            let id = if planted!(ClosesWhoeverSends) && self.connections.get(from).is_some() { from } else { id };
+            let youngest = self.connections.open.keys().next_back().copied();
+            let id = youngest.filter(|_| planted!(ClosesTheYoungest)).unwrap_or(id);
             self.close(id, TOO_MUCH);
         }
     }

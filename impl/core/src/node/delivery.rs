@@ -134,7 +134,9 @@ impl Node {
         let mut load = Load::default();
         if resident.is_blocked(&self.config) {
             load.join(&extras.inbox.load);
-            load.join(&extras.inbox.awaited);
+            if !planted!(AwaitedNotCounted) {
+                load.join(&extras.inbox.awaited);
+            }
         }
         self.connections.set_blocked(connection, load);
     }
@@ -501,7 +503,7 @@ impl Node {
 
     /// Stops a worker: it says its last words, then its addresses are free. It may stop others with it.
     pub(super) fn stop(&mut self, env: &mut Env<'_>, id: WorkerId) {
-        // So are last words.
+        // Last words are the worker's own, too.
         let moves = core::mem::take(&mut self.moves);
         let mut stopping = Vec::from([id]);
         while let Some(id) = stopping.pop() {

@@ -146,7 +146,7 @@ impl Node {
         if let Credit::OnTheWay { bytes, .. } = credit {
             *bytes = bytes.saturating_add(amount);
         }
-        if credit.is_used_up(&self.config) {
+        if credit.is_used_up(&self.config) && !planted!(BlockedUnnoticed) {
             self.settle_blocked(worker);
         }
     }
