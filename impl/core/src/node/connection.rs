@@ -419,8 +419,8 @@ impl Node {
         //# A node MUST close the connection that holds the most when its connections together hold more bytes than their limit.
         while self.connections.held > self.config.held {
             let Some((id, _)) = self.connections.first_of(&self.connections.by_held) else { return };
-            let youngest = self.connections.open.keys().next_back().copied();
-            let id = youngest.filter(|_| planted!(ClosesTheYoungest)).unwrap_or(id);
+            let youngest = self.connections.highest.filter(|_| planted!(ClosesTheYoungest));
+            let id = youngest.filter(|id| self.connections.get(*id).is_some()).unwrap_or(id);
             self.close(id, TOO_MUCH);
         }
     }
